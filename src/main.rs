@@ -1,0 +1,3 @@
+//! Exit codes, nothing else.
+
+fn main() {}

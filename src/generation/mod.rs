@@ -1,0 +1,30 @@
+//! Reads a reference into a [`Generation`](crate::model::Generation), whichever of the four sources it names (design §4).
+//!
+//! Reads only: no command of nixmig's that goes through here creates or changes anything. Never plans.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a reader is asked for, besides the reference.
+#[derive(Clone, Debug)]
+pub struct ReadOptions {
+    /// Another root directory: `current`, profiles, store paths and absolute symlinks are read below it.
+    pub root: PathBuf,
+    /// The profile whose generations numbers name.
+    pub profile: PathBuf,
+    /// Whether the words of scripts are wanted, and their digests where those must be evaluated.
+    pub scripts: bool,
+    /// How long an evaluation may take.
+    pub timeout: Option<Duration>,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self {
+            root: PathBuf::from("/"),
+            profile: PathBuf::from("/nix/var/nix/profiles/system"),
+            scripts: false,
+            timeout: None,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Owns the shape of a plan: what will be done, in which order, and what was assumed. No rules.
+
+use std::collections::BTreeSet;
+
+use super::Finding;
+use crate::model::{Action, Direction, Location, ServiceName, UnitName, Version};
+
+/// What lies between two generations, or between a machine and a generation.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// Every service of either side, by name.
+    pub services: Vec<ServicePlan>,
+    /// Every step of every service in the order in which they run: downs against `requires`, then ups along it.
+    pub order: Vec<StepId>,
+    /// Findings that belong to no service that declares migrations: unmigrated programs, unread places.
+    pub findings: Vec<Finding>,
+}
+
+impl Plan {
+    /// All findings: those of the services by name, then the others.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.services
+            .iter()
+            .flat_map(|service| &service.findings)
+            .chain(&self.findings)
+    }
+
+    /// The steps in the order in which they run.
+    pub fn steps(&self) -> impl Iterator<Item = (&ServicePlan, &Step)> {
+        self.order.iter().filter_map(|id| {
+            let service = self.services.get(id.service)?;
+            Some((service, service.steps.get(id.step)?))
+        })
+    }
+}
+
+/// Points to one step of a [`Plan`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StepId {
+    /// The index into [`Plan::services`].
+    pub service: usize,
+    /// The index into [`ServicePlan::steps`].
+    pub step: usize,
+}
+
+/// On which sides a service declares migrations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Presence {
+    /// On both.
+    Both,
+    /// Only on the old side.
+    Lost,
+    /// Only on the new side.
+    Gained,
+}
+
+/// The path of one service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServicePlan {
+    /// The service.
+    pub name: ServiceName,
+    /// On which sides it declares migrations.
+    pub presence: Presence,
+    /// The units that its gate holds back, of both sides.
+    pub units: BTreeSet<UnitName>,
+    /// What is applied before the path, in the order of application.
+    pub applied: Vec<Version>,
+    /// The head of the target's history; none where that is empty or where the target declares none.
+    pub target: Option<Version>,
+    /// What was assumed of state that is met for the first time.
+    pub baseline: Option<Baseline>,
+    /// What runs, in order.
+    pub steps: Vec<Step>,
+    /// The dangers of this path.
+    pub findings: Vec<Finding>,
+}
+
+impl ServicePlan {
+    /// The newest version applied before the path.
+    pub fn from(&self) -> Option<Version> {
+        self.applied.iter().copied().max()
+    }
+}
+
+/// What first contact assumed of a service's state (design §5.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Baseline {
+    /// What told it.
+    pub source: BaselineSource,
+    /// The versions that are taken as applied, ascending.
+    pub assumed: Vec<Version>,
+    /// The versions of which nothing can be told; where there are any, nothing runs until a `stamp` decides.
+    pub undecided: Vec<Version>,
+}
+
+/// What told a baseline, in the order in which they are asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BaselineSource {
+    /// The service's `detect` script.
+    Detect,
+    /// There is no state yet: the head is stamped and nothing runs.
+    Fresh,
+    /// The program of the generation that ran last, as one reads it: `postgresql 15.10`.
+    Program(String),
+    /// The release of the generation that ran last: `25.05`.
+    Release(String),
+    /// Nothing.
+    Nothing,
+}
+
+/// One action to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Which way.
+    pub direction: Direction,
+    /// The migration.
+    pub version: Version,
+    /// Pending older ups that a cumulative up takes with it, ascending; recorded as applied and never run.
+    pub swallowed: Vec<Version>,
+    /// What runs: the target's definition for an up, that of the generation that has all that is applied for a down.
+    pub action: Action,
+    /// For an up: whether there is a script that undoes it. `None` where that cannot be told, and for a down.
+    pub undoable: Option<bool>,
+    /// Whether it has to be acknowledged before it runs, and is not yet by the module.
+    pub needs_acknowledgement: bool,
+    /// Whether nixmig itself backs the state directories up, for want of a `backup` and `restore`.
+    pub built_in_backup: bool,
+    /// Where the migration is defined.
+    pub origin: Option<Location>,
+}

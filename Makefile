@@ -1,0 +1,33 @@
+# Every target installs what it needs on a bare Debian machine, and says what is missing elsewhere.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+
+.PHONY: help demo test lint fmt bench
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## show a diff of real generations, built by real Nix, in a private store
+	@scripts/demo
+
+test: ## run all tests
+	@scripts/need cargo nix git strace
+	$(CARGO) test --locked
+	test-fixtures/module-tests/run
+
+lint: ## check formatting and lints
+	@scripts/need cargo
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+fmt: ## format the Rust sources
+	@scripts/need cargo
+	$(CARGO) fmt
+
+bench: ## compare side by side with what one would use instead, and print ratios
+	@scripts/need cargo nix git
+	$(CARGO) bench --locked

@@ -1,0 +1,26 @@
+# Evaluates a NixOS configuration of the fixtures: `modules` over the miniature NixOS of ./modules and the
+# package set of one release.
+{
+  lib,
+  release,
+  system ? builtins.currentSystem or "x86_64-linux",
+  modules,
+}:
+
+let
+  pkgs = import ./pkgs { inherit lib system release; };
+
+  evaluate =
+    modules:
+    lib.evalModules {
+      modules = import ./modules/module-list.nix ++ modules;
+      specialArgs = {
+        inherit pkgs;
+        # How specialisations and containers, systems within the system, come to be.
+        evaluateSystem = evaluate;
+        systemModules = modules;
+        nixosRelease = release;
+      };
+    };
+in
+evaluate modules

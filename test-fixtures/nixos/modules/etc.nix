@@ -1,0 +1,100 @@
+# `environment.etc` and the derivation that holds it, with the script that NixOS builds it by.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+
+let
+  inherit (lib) mkDefault mkOption types;
+
+  entries = lib.filter (entry: entry.enable) (lib.attrValues config.environment.etc);
+
+  structured = lib.versionAtLeast config.system.nixos.release "26.11";
+
+  etc = pkgs.runCommandLocal "etc" { __structuredAttrs = structured; } ''
+    makeEtcEntry() {
+      src="$1"
+      target="$2"
+      mode="$3"
+      user="$4"
+      group="$5"
+
+      mkdir -p "$out/etc/$(dirname "$target")"
+      ln -s "$src" "$out/etc/$target"
+
+      if [ "$mode" != symlink ]; then
+        echo "$mode" > "$out/etc/$target.mode"
+        echo "$user" > "$out/etc/$target.uid"
+        echo "$group" > "$out/etc/$target.gid"
+      fi
+    }
+
+    mkdir -p "$out/etc"
+    ${lib.concatMapStringsSep "\n" (
+      entry:
+      lib.escapeShellArgs [
+        "makeEtcEntry"
+        "${entry.source}"
+        entry.target
+        entry.mode
+        "+0"
+        "+0"
+      ]
+    ) entries}
+  '';
+in
+{
+  options.environment.etc = mkOption {
+    default = { };
+    description = "Files linked into `/etc`.";
+    type = types.attrsOf (
+      types.submodule (
+        { name, config, ... }:
+        {
+          options = {
+            enable = mkOption {
+              type = types.bool;
+              default = true;
+              description = "Whether the file is made.";
+            };
+            target = mkOption {
+              type = types.str;
+              default = name;
+              description = "Its name below `/etc`.";
+            };
+            text = mkOption {
+              type = types.nullOr types.lines;
+              default = null;
+              description = "Its text.";
+            };
+            source = mkOption {
+              type = types.path;
+              description = "What it links to.";
+            };
+            mode = mkOption {
+              type = types.str;
+              default = "symlink";
+              description = "Its mode, where it is to be a copy.";
+            };
+          };
+          config.source = lib.mkIf (config.text != null) (
+            mkDefault (pkgs.writeText "etc-${baseNameOf name}" config.text)
+          );
+        }
+      )
+    );
+  };
+
+  config = {
+    environment.etc = {
+      os-release.text = ''
+        ID=nixos
+        VERSION_ID="${config.system.nixos.release}"
+      '';
+      hostname.text = config.networking.hostName + "\n";
+    };
+    system.build.etc = etc;
+  };
+}

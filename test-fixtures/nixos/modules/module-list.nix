@@ -1,0 +1,7 @@
+[
+  ./containers.nix
+  ./etc.nix
+  ./specialisation.nix
+  ./systemd.nix
+  ./toplevel.nix
+]

@@ -1,0 +1,39 @@
+# PostgreSQL 16, which NixOS 23.11 brought.
+{ config, lib, ... }:
+
+let
+  cfg = config.services.postgresql;
+in
+{
+  migrations.postgresql = lib.mkIf cfg.enable {
+    steps."2023-09-14" = lib.mkIf (lib.versionAtLeast cfg.package.psqlSchema "16") {
+      program = "16";
+      cumulative = true;
+      up = {
+        script = ''
+          old=$(cat /var/lib/postgresql/*/PG_VERSION | sort -n | tail -n 1)
+          new=/var/lib/postgresql/${cfg.package.psqlSchema}
+
+          install -d -m 0750 "$new"
+          "$NEW_PACKAGE/bin/initdb" -U postgres -D "$new"
+          cd "$new"
+          "$NEW_PACKAGE/bin/pg_upgrade" --username postgres --link \
+            --old-bindir "$OLD_PACKAGE/bin" --old-datadir "/var/lib/postgresql/$old" \
+            --new-bindir "$NEW_PACKAGE/bin" --new-datadir "$new"
+        '';
+        verify = ''
+          test -e "/var/lib/postgresql/${cfg.package.psqlSchema}/PG_VERSION"
+        '';
+      };
+      down.script = ''
+        "$OLD_PACKAGE/bin/pg_ctl" -D /var/lib/postgresql/16 -o "-c listen_addresses=" -w start
+        "$OLD_PACKAGE/bin/pg_dumpall" -U postgres > "$BACKUP/all.sql"
+        "$OLD_PACKAGE/bin/pg_ctl" -D /var/lib/postgresql/16 -m fast -w stop
+        "$NEW_PACKAGE/bin/initdb" -U postgres -D "/var/lib/postgresql/$PGMAJOR"
+        "$NEW_PACKAGE/bin/pg_ctl" -D "/var/lib/postgresql/$PGMAJOR" -w start
+        "$NEW_PACKAGE/bin/psql" -U postgres -X -f "$BACKUP/all.sql" postgres
+        "$NEW_PACKAGE/bin/pg_ctl" -D "/var/lib/postgresql/$PGMAJOR" -m fast -w stop
+      '';
+    };
+  };
+}

@@ -1,0 +1,40 @@
+# PostgreSQL 17. Indexes on expressions with the built-in collation provider are rebuilt afterwards.
+{ config, lib, ... }:
+
+let
+  cfg = config.services.postgresql;
+  inherit (cfg.package) psqlSchema;
+in
+{
+  migrations.postgresql.steps = lib.mkIf (cfg.enable && lib.versionAtLeast psqlSchema "17") {
+    "2024-09-26" = {
+      program = "17";
+      cumulative = true;
+      up = {
+        script = ''
+          old=$(cat /var/lib/postgresql/*/PG_VERSION | sort -n | tail -n 1)
+          new=/var/lib/postgresql/${psqlSchema}
+
+          install -d -m 0750 "$new"
+          "$NEW_PACKAGE/bin/initdb" -U postgres -D "$new"
+          cd "$new"
+          "$NEW_PACKAGE/bin/pg_upgrade" --username postgres \
+            --old-bindir "$OLD_PACKAGE/bin" --old-datadir "/var/lib/postgresql/$old" \
+            --new-bindir "$NEW_PACKAGE/bin" --new-datadir "$new"
+        '';
+        verify = ''
+          test "$(cat /var/lib/postgresql/${psqlSchema}/PG_VERSION)" = 17
+        '';
+      };
+      down.script = ''
+        "$OLD_PACKAGE/bin/pg_ctl" -D /var/lib/postgresql/17 -o "-c listen_addresses=" -w start
+        "$OLD_PACKAGE/bin/pg_dumpall" -U postgres > "$BACKUP/all.sql"
+        "$OLD_PACKAGE/bin/pg_ctl" -D /var/lib/postgresql/17 -m fast -w stop
+        "$NEW_PACKAGE/bin/initdb" -U postgres -D "/var/lib/postgresql/$PGMAJOR"
+        "$NEW_PACKAGE/bin/pg_ctl" -D "/var/lib/postgresql/$PGMAJOR" -w start
+        "$NEW_PACKAGE/bin/psql" -U postgres -X -f "$BACKUP/all.sql" postgres
+        "$NEW_PACKAGE/bin/pg_ctl" -D "/var/lib/postgresql/$PGMAJOR" -m fast -w stop
+      '';
+    };
+  };
+}

@@ -1,13 +1,15 @@
 //! Owns a service's history: its migrations in ascending order of version, one definition each.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Migration, Unknown, Version};
 
 /// The migrations of one service in one generation.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct History {
-    migrations: BTreeMap<Version, Migration>,
+    // Shared, so that a plan holds a step's definition without copying its texts.
+    migrations: BTreeMap<Version, Arc<Migration>>,
     /// Places that may add migrations and could not be read; the history is whole where there is none.
     pub unread: Vec<Unknown>,
 }
@@ -31,7 +33,7 @@ impl History {
         if self.migrations.contains_key(&version) {
             return Err(DuplicateVersion { version });
         }
-        self.migrations.insert(version, migration);
+        self.migrations.insert(version, Arc::new(migration));
         Ok(())
     }
 
@@ -47,12 +49,17 @@ impl History {
 
     /// One migration.
     pub fn get(&self, version: Version) -> Option<&Migration> {
-        self.migrations.get(&version)
+        self.migrations.get(&version).map(Arc::as_ref)
+    }
+
+    /// One migration, to be held on to.
+    pub fn share(&self, version: Version) -> Option<Arc<Migration>> {
+        self.migrations.get(&version).cloned()
     }
 
     /// One migration, to be completed.
     pub fn get_mut(&mut self, version: Version) -> Option<&mut Migration> {
-        self.migrations.get_mut(&version)
+        self.migrations.get_mut(&version).map(Arc::make_mut)
     }
 
     /// The versions, ascending.
@@ -62,7 +69,18 @@ impl History {
 
     /// The migrations, ascending.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Migration> + ExactSizeIterator {
-        self.migrations.values()
+        self.migrations.values().map(Arc::as_ref)
+    }
+
+    /// The part of it whose migrations pass `keep`.
+    pub fn filtered(&self, mut keep: impl FnMut(&Migration) -> bool) -> Self {
+        let kept = self.migrations.iter().filter(|(_, migration)| keep(migration));
+        Self {
+            migrations: kept
+                .map(|(&version, migration)| (version, Arc::clone(migration)))
+                .collect(),
+            unread: self.unread.clone(),
+        }
     }
 
     /// How many migrations it has.

@@ -53,13 +53,17 @@ pub enum Code {
     Masked,
     /// Steps of services that require each other run against that order.
     DependencyOrder,
+    /// State is older than what its service still migrates from.
+    TooOld,
+    /// The new side no longer declares a service's migrations.
+    Lost,
     /// Something could not be told.
     Unknown,
 }
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::OutOfOrder,
         Self::Diverged,
         Self::Edited,
@@ -72,6 +76,8 @@ impl Code {
         Self::Unmigrated,
         Self::Masked,
         Self::DependencyOrder,
+        Self::TooOld,
+        Self::Lost,
         Self::Unknown,
     ];
 
@@ -90,6 +96,8 @@ impl Code {
             Self::Unmigrated => "unmigrated",
             Self::Masked => "masked",
             Self::DependencyOrder => "dependency-order",
+            Self::TooOld => "too-old",
+            Self::Lost => "lost",
             Self::Unknown => "unknown",
         }
     }

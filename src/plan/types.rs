@@ -1,9 +1,10 @@
 //! Owns the shape of a plan: what will be done, in which order, and what was assumed. No rules.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use super::Finding;
-use crate::model::{Action, Direction, Location, ServiceName, UnitName, Version};
+use super::{Finding, Severity};
+use crate::model::{Action, Direction, Location, Migration, ServiceName, UnitName, Version};
 
 /// What lies between two generations, or between a machine and a generation.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -80,32 +81,63 @@ impl ServicePlan {
     pub fn from(&self) -> Option<Version> {
         self.applied.iter().copied().max()
     }
+
+    /// The newest version applied after the path.
+    pub fn to(&self) -> Option<Version> {
+        let downs: BTreeSet<_> = self
+            .steps
+            .iter()
+            .filter(|step| step.direction == Direction::Down)
+            .map(Step::version)
+            .collect();
+        let ups = self
+            .steps
+            .iter()
+            .filter(|step| step.direction == Direction::Up)
+            .map(Step::version);
+        let kept = self
+            .applied
+            .iter()
+            .copied()
+            .filter(|version| !downs.contains(version));
+        kept.chain(ups).max()
+    }
+
+    /// Whether the gate will refuse to walk this path until somebody decides.
+    pub fn is_refused(&self) -> bool {
+        self.findings
+            .iter()
+            .any(|finding| finding.severity == Severity::Refused)
+    }
 }
 
 /// What first contact assumed of a service's state (design §5.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Baseline {
-    /// What told it.
-    pub source: BaselineSource,
+    /// What told it, in the order in which it is asked; empty where nothing could tell. A program and a release may each
+    /// decide their share of the steps.
+    pub sources: Vec<BaselineSource>,
     /// The versions that are taken as applied, ascending.
     pub assumed: Vec<Version>,
-    /// The versions of which nothing can be told; where there are any, nothing runs until a `stamp` decides.
+    /// The versions of which nothing can be told, ascending; where there are any, nothing runs until a `stamp` decides.
     pub undecided: Vec<Version>,
 }
 
-/// What told a baseline, in the order in which they are asked.
+/// What told a baseline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BaselineSource {
     /// The service's `detect` script.
     Detect,
-    /// There is no state yet: the head is stamped and nothing runs.
+    /// The machine was looked at and there is no state yet: the head is stamped and nothing runs.
     Fresh,
+    /// The history of the generation that ran last, by its label.
+    History(String),
+    /// The generation that ran last has none of the service's units: fresh, as far as that tells.
+    Absent,
     /// The program of the generation that ran last, as one reads it: `postgresql 15.10`.
     Program(String),
     /// The release of the generation that ran last: `25.05`.
     Release(String),
-    /// Nothing.
-    Nothing,
 }
 
 /// One action to run.
@@ -113,18 +145,31 @@ pub enum BaselineSource {
 pub struct Step {
     /// Which way.
     pub direction: Direction,
-    /// The migration.
-    pub version: Version,
+    /// The migration: the target's definition for an up, that of the generation that has all that is applied for a down.
+    pub migration: Arc<Migration>,
     /// Pending older ups that a cumulative up takes with it, ascending; recorded as applied and never run.
     pub swallowed: Vec<Version>,
-    /// What runs: the target's definition for an up, that of the generation that has all that is applied for a down.
-    pub action: Action,
     /// For an up: whether there is a script that undoes it. `None` where that cannot be told, and for a down.
     pub undoable: Option<bool>,
     /// Whether it has to be acknowledged before it runs, and is not yet by the module.
     pub needs_acknowledgement: bool,
     /// Whether nixmig itself backs the state directories up, for want of a `backup` and `restore`.
     pub built_in_backup: bool,
-    /// Where the migration is defined.
-    pub origin: Option<Location>,
+}
+
+impl Step {
+    /// The version that it brings the state to, or back from.
+    pub fn version(&self) -> Version {
+        self.migration.version
+    }
+
+    /// What runs.
+    pub fn action(&self) -> &Action {
+        self.migration.action(self.direction)
+    }
+
+    /// Where its migration is defined.
+    pub fn origin(&self) -> Option<&Location> {
+        self.migration.origin.as_ref()
+    }
 }

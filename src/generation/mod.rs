@@ -2,6 +2,8 @@
 //!
 //! Reads only: no command of nixmig's that goes through here creates or changes anything. Never plans.
 
+pub mod evaluation;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 # The hosts of the fixtures and all their generations:
 #
-#     systems.<host>-<number> = { config, options, toplevel, files, release }
+#     systems.<host>-<number> = { config, options, toplevel, files, host, number, release }
 #
 # A generation is what stands in its own directory under ./hosts over what the directories before it hold, by the
 # name of the file; its `meta.nix` names the release and the services of ./services that it imports. Of a service
@@ -61,21 +61,22 @@ let
     host: number:
     let
       meta = import (./hosts + "/${host}/${toString number}/meta.nix");
+      serviceModules = listToAttrs (concatMap (serviceFiles meta) meta.services);
       # Of several files of one name the first counts here, so the newest come first.
-      files = listToAttrs (
-        lib.reverseList (concatMap (serviceFiles meta) meta.services ++ hostFiles host number)
-      );
-      system' = import ./nixos {
+      hostModules = listToAttrs (lib.reverseList (hostFiles host number));
+      evaluated = import ./nixos {
         inherit lib system;
         inherit (meta) release;
-        modules = attrValues files ++ lib.optional (meta.migrations or true) migrations;
+        nixpkgsModules = attrValues serviceModules ++ lib.optional (meta.migrations or true) migrations;
+        modules = attrValues hostModules;
       };
     in
     {
-      inherit files host number;
+      inherit host number;
       inherit (meta) release;
-      inherit (system') config options;
-      inherit (system'.config.system.build) toplevel;
+      inherit (evaluated) config options;
+      inherit (evaluated.config.system.build) toplevel;
+      files = serviceModules // hostModules;
     };
 in
 {

@@ -4,6 +4,8 @@
   lib,
   release,
   system ? builtins.currentSystem or "x86_64-linux",
+  # The services that this nixpkgs has, for whoever makes a system within the system.
+  nixpkgsModules ? [ ],
   modules,
 }:
 
@@ -15,7 +17,7 @@ let
     lib.evalModules {
       modules = import ./modules/module-list.nix ++ modules;
       specialArgs = {
-        inherit pkgs;
+        inherit nixpkgsModules pkgs;
         # How specialisations and containers, systems within the system, come to be.
         evaluateSystem = evaluate;
         systemModules = modules;
@@ -23,4 +25,4 @@ let
       };
     };
 in
-evaluate modules
+evaluate (nixpkgsModules ++ modules)

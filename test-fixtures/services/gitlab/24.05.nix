@@ -4,7 +4,7 @@
 
 let
   cfg = config.services.gitlab;
-  rake = "${cfg.package}/bin/gitlab-rake";
+  rake = "$NEW_PACKAGE/bin/gitlab-rake";
 
   # Every stop runs the same tasks; what differs is why it exists.
   migrate = ''

@@ -5,7 +5,7 @@ let
   cfg = config.services.gitlab;
 in
 {
-  migrations.gitlab.steps = lib.mkIf cfg.enable [
+  migrations.gitlab = lib.mkIf cfg.enable [
     {
       # 17.1
       version = "2024-06-20";
@@ -15,32 +15,32 @@ in
           Create them anew with an authentication token first.
         '';
         script = ''
-          ${cfg.package}/bin/gitlab-rake db:migrate
+          $NEW_PACKAGE/bin/gitlab-rake db:migrate
         '';
       };
       down.script = ''
-        ${cfg.package}/bin/gitlab-rake db:migrate VERSION=20240418000000
+        $NEW_PACKAGE/bin/gitlab-rake db:migrate VERSION=20240418000000
       '';
     }
     {
       # 17.3
       version = "2024-08-15";
       up.script = ''
-        ${cfg.package}/bin/gitlab-rake db:migrate
-        ${cfg.package}/bin/gitlab-rake gitlab:background_migrations:finalize[all]
+        $NEW_PACKAGE/bin/gitlab-rake db:migrate
+        $NEW_PACKAGE/bin/gitlab-rake gitlab:background_migrations:finalize[all]
       '';
       down.script = ''
-        ${cfg.package}/bin/gitlab-rake db:migrate VERSION=20240620000000
+        $NEW_PACKAGE/bin/gitlab-rake db:migrate VERSION=20240620000000
       '';
     }
     {
       # 17.5
       version = "2024-10-17";
       up.script = ''
-        ${cfg.package}/bin/gitlab-rake db:migrate
+        $NEW_PACKAGE/bin/gitlab-rake db:migrate
       '';
       down.script = ''
-        ${cfg.package}/bin/gitlab-rake db:migrate VERSION=20240815000000
+        $NEW_PACKAGE/bin/gitlab-rake db:migrate VERSION=20240815000000
       '';
     }
   ];

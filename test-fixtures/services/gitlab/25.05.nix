@@ -3,7 +3,7 @@
 
 let
   cfg = config.services.gitlab;
-  rake = task: "${cfg.package}/bin/gitlab-rake ${task}\n";
+  rake = task: "$NEW_PACKAGE/bin/gitlab-rake ${task}\n";
 
   seventeenEight = {
     version = "2025-01-16";
@@ -27,7 +27,12 @@ let
   };
 in
 {
-  migrations.gitlab.steps = lib.mkIf cfg.enable (
-    [ seventeenEight ] ++ lib.optionals (lib.versionAtLeast cfg.package.version "17.11") [ seventeenEleven ]
-  );
+  migrations.gitlab = lib.mkIf cfg.enable {
+    steps = [
+      seventeenEight
+    ]
+    ++ lib.optionals (lib.versionAtLeast cfg.package.version "17.11") [
+      seventeenEleven
+    ];
+  };
 }

@@ -10,14 +10,14 @@ in
       gitlab.steps."2025-07-17" = {
         up = {
           script = ''
-            ${cfg.package}/bin/gitlab-rake db:migrate
+            $NEW_PACKAGE/bin/gitlab-rake db:migrate
           '';
           verify = ''
-            ${cfg.package}/bin/gitlab-rake gitlab:doctor:secrets
+            $NEW_PACKAGE/bin/gitlab-rake gitlab:doctor:secrets
           '';
         };
         down.script = ''
-          ${cfg.package}/bin/gitlab-rake db:migrate VERSION=20250417000000
+          $NEW_PACKAGE/bin/gitlab-rake db:migrate VERSION=20250417000000
         '';
       };
     })

@@ -10,10 +10,11 @@ let
 
   reaches = versionAtLeast schema;
 
-  # The cluster is found through PG_VERSION, so that one step serves whatever major the state is on.
+  # The cluster is found through PG_VERSION, so that one step serves whatever major the state is on. The major that is
+  # wanted comes by the environment: a text that named it would be another text with every major.
   upgrade = ''
     old=$(cat /var/lib/postgresql/*/PG_VERSION | sort -n | tail -n 1)
-    new=/var/lib/postgresql/${schema}
+    new=/var/lib/postgresql/$PGMAJOR
 
     install -d -m 0750 "$new"
     "$NEW_PACKAGE/bin/initdb" -U postgres -D "$new"
@@ -24,7 +25,7 @@ let
       --old-bindir "$OLD_PACKAGE/bin" --old-datadir "/var/lib/postgresql/$old" \
       --new-bindir "$NEW_PACKAGE/bin" --new-datadir "$new"
 
-    mv "/var/lib/postgresql/$old" "/var/lib/postgresql/$old.before-${schema}"
+    mv "/var/lib/postgresql/$old" "/var/lib/postgresql/$old.before-$PGMAJOR"
   '';
 
   dumpAndLoad = ''
@@ -43,10 +44,10 @@ let
   '';
 
   verify = ''
-    test "$(cat "/var/lib/postgresql/${schema}/PG_VERSION")" = "${schema}"
-    "$NEW_PACKAGE/bin/pg_ctl" -D "/var/lib/postgresql/${schema}" -o "-c listen_addresses=" -w start
+    test "$(cat "/var/lib/postgresql/$PGMAJOR/PG_VERSION")" = "$PGMAJOR"
+    "$NEW_PACKAGE/bin/pg_ctl" -D "/var/lib/postgresql/$PGMAJOR" -o "-c listen_addresses=" -w start
     "$NEW_PACKAGE/bin/vacuumdb" -U postgres --all --analyze-in-stages
-    "$NEW_PACKAGE/bin/pg_ctl" -D "/var/lib/postgresql/${schema}" -m fast -w stop
+    "$NEW_PACKAGE/bin/pg_ctl" -D "/var/lib/postgresql/$PGMAJOR" -m fast -w stop
   '';
 in
 {

@@ -12,7 +12,7 @@ in
       up = {
         script = ''
           old=$(cat /var/lib/postgresql/*/PG_VERSION | sort -n | tail -n 1)
-          new=/var/lib/postgresql/${cfg.package.psqlSchema}
+          new=/var/lib/postgresql/$PGMAJOR
 
           install -d -m 0750 "$new"
           "$NEW_PACKAGE/bin/initdb" -U postgres -D "$new"
@@ -22,7 +22,7 @@ in
             --new-bindir "$NEW_PACKAGE/bin" --new-datadir "$new"
         '';
         verify = ''
-          test -e "/var/lib/postgresql/${cfg.package.psqlSchema}/PG_VERSION"
+          test -e "/var/lib/postgresql/$PGMAJOR/PG_VERSION"
         '';
       };
       down.script = ''

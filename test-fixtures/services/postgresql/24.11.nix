@@ -6,14 +6,14 @@ let
   inherit (cfg.package) psqlSchema;
 in
 {
-  migrations.postgresql.steps = lib.mkIf (cfg.enable && lib.versionAtLeast psqlSchema "17") {
-    "2024-09-26" = {
+  migrations.postgresql = lib.mkIf (cfg.enable && lib.versionAtLeast psqlSchema "17") {
+    steps."2024-09-26" = {
       program = "17";
       cumulative = true;
       up = {
         script = ''
           old=$(cat /var/lib/postgresql/*/PG_VERSION | sort -n | tail -n 1)
-          new=/var/lib/postgresql/${psqlSchema}
+          new=/var/lib/postgresql/$PGMAJOR
 
           install -d -m 0750 "$new"
           "$NEW_PACKAGE/bin/initdb" -U postgres -D "$new"
@@ -23,7 +23,7 @@ in
             --new-bindir "$NEW_PACKAGE/bin" --new-datadir "$new"
         '';
         verify = ''
-          test "$(cat /var/lib/postgresql/${psqlSchema}/PG_VERSION)" = 17
+          test "$(cat /var/lib/postgresql/$PGMAJOR/PG_VERSION)" = 17
         '';
       };
       down.script = ''

@@ -1,9 +1,5 @@
-# What the inventory's state went through so far.
-{ config, lib, ... }:
+{ config, ... }:
 
-let
-  manage = "${config.services.inventory.package}/bin/inventory-manage";
-in
 {
   services.nixmig.enable = true;
 
@@ -17,14 +13,14 @@ in
       "2023-11-20" = {
         up = {
           script = ''
-            ${manage} migrate assets 0012
+            "$NEW_PACKAGE/bin/inventory-manage" migrate assets 0012
           '';
           verify = ''
-            ${manage} check --deploy
+            "$NEW_PACKAGE/bin/inventory-manage" check --deploy
           '';
         };
         down.script = ''
-          ${manage} migrate assets 0011
+          "$OLD_PACKAGE/bin/inventory-manage" migrate assets 0011
         '';
       };
 
@@ -32,20 +28,20 @@ in
       "2024-03-04" = {
         up = {
           script = ''
-            ${manage} migrate assets 0015
-            ${manage} export_photos --to /var/lib/inventory/photos
+            "$NEW_PACKAGE/bin/inventory-manage" migrate assets 0015
+            "$NEW_PACKAGE/bin/inventory-manage" export_photos --to /var/lib/inventory/photos
           '';
           backup = ''
-            ${manage} dumpdata assets.photo > "$BACKUP/photos.json"
+            "$NEW_PACKAGE/bin/inventory-manage" dumpdata assets.photo > "$BACKUP/photos.json"
           '';
           restore = ''
-            ${manage} loaddata "$BACKUP/photos.json"
+            "$NEW_PACKAGE/bin/inventory-manage" loaddata "$BACKUP/photos.json"
             rm -rf /var/lib/inventory/photos
           '';
         };
         down.script = ''
-          ${manage} import_photos --from /var/lib/inventory/photos
-          ${manage} migrate assets 0014
+          "$OLD_PACKAGE/bin/inventory-manage" import_photos --from /var/lib/inventory/photos
+          "$OLD_PACKAGE/bin/inventory-manage" migrate assets 0014
         '';
       };
     };

@@ -1,0 +1,17 @@
+{ pkgs, ... }:
+
+{
+  networking.hostName = "atlas";
+  system.stateVersion = "23.05";
+
+  services.postgresql = {
+    enable = true;
+    package = pkgs.postgresql_17;
+  };
+
+  services.gitlab.enable = true;
+  services.inventory.enable = true;
+
+  # The partitions were looked at: an hour is all right.
+  migrations.gitlab.acknowledge = [ "2025-04-17" ];
+}

@@ -1,0 +1,14 @@
+{ pkgs, ... }:
+
+{
+  networking.hostName = "atlas";
+  system.stateVersion = "23.05";
+
+  services.postgresql = {
+    enable = true;
+    package = pkgs.postgresql_17;
+  };
+
+  services.gitlab.enable = true;
+  services.inventory.enable = true;
+}

@@ -1,0 +1,3 @@
+{
+  systemd.units."migrate-inventory.service".enable = false;
+}

@@ -1,0 +1,2 @@
+# The containers moved to a machine of their own.
+{ }

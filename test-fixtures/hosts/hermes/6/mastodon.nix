@@ -1,0 +1,5 @@
+{ lib, ... }:
+
+{
+  services.mastodon.enable = lib.mkForce false;
+}

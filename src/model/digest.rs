@@ -31,8 +31,8 @@ impl Digester {
         if self.0.is_empty() {
             return None;
         }
-        // serde_json's map is ordered by key and its text is that of Nix's toJSON for strings without control characters
-        // outside \b \f \n \r \t, which both write short.
+        // serde_json's map is ordered by key, and its text is that of Nix's toJSON as long as the texts have no control
+        // characters besides line ends and tabs (Nix itself changed how it writes some of those).
         let json = serde_json::Value::Object(self.0).to_string();
         Some(Digest(Sha256::digest(json.as_bytes()).into()))
     }

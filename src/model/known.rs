@@ -1,15 +1,20 @@
-//! Owns the table of well-known stateful services: their units, their packages, and what is known of their data formats.
+//! Owns what is known of well-known stateful services, whether they declare migrations or not: their units, their packages,
+//! and how their data formats move with their versions.
 
-/// What is known of one stateful service of NixOS, whether it declares migrations or not.
+mod table;
+
+use super::{Program, UnitName};
+
+/// What is known of one stateful service of NixOS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownService {
     /// The service's name, as a key under `migrations` would have it.
     pub name: &'static str,
-    /// Its units: exact names, or with one `*`. The first is the one that an evaluation's package stands for.
+    /// Its units: exact names, or with one `*`. The first is an exact name: the one that an evaluation's package stands for.
     pub units: &'static [&'static str],
-    /// The names (without version) of store paths that are its program.
+    /// The names (without version) of store paths that are its program: exact names, or with one `*`.
     pub programs: &'static [&'static str],
-    /// The option under `config` that turns it on, dots between.
+    /// The option under `config` that turns it on, dots between; a `*` stands for each name of a set: any one that is on.
     pub enable: &'static str,
     /// The option under `config` that holds its package, dots between.
     pub package: &'static str,
@@ -18,23 +23,161 @@ pub struct KnownService {
     pub components: usize,
     /// What is known of its data format across versions, as one or two sentences.
     pub format: &'static str,
-    /// Where to read on.
+    /// Where to read on: its makers' own words on upgrading.
     pub link: &'static str,
+}
+
+impl KnownService {
+    /// Whether a unit is one of the service's.
+    pub fn has_unit(&self, unit: &UnitName) -> bool {
+        self.units.iter().any(|pattern| matches(pattern, unit.as_str()))
+    }
+
+    /// Whether a program is the service's.
+    pub fn runs(&self, program: &Program) -> bool {
+        self.programs
+            .iter()
+            .any(|pattern| matches(pattern, &program.name))
+    }
 }
 
 /// The table, by name.
 pub fn known_services() -> &'static [KnownService] {
-    KNOWN
+    table::KNOWN
 }
 
-const KNOWN: &[KnownService] = &[KnownService {
-    name: "postgresql",
-    units: &["postgresql.service"],
-    programs: &["postgresql", "postgresql-and-plugins"],
-    enable: "services.postgresql.enable",
-    package: "services.postgresql.package",
-    components: 1,
-    format: "Each major version has its own on-disk format and refuses to start on another's; pg_upgrade or dump and load \
-             carry data over.",
-    link: "https://www.postgresql.org/docs/current/upgrading.html",
-}];
+/// Whether a name is a pattern's, in which one `*` stands for any text, also none.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((before, after)) => name
+            .strip_prefix(before)
+            .is_some_and(|rest| rest.ends_with(after)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::ServiceName;
+    use super::*;
+
+    #[test]
+    fn names_are_sorted_unique_and_could_be_keys() {
+        let names: Vec<_> = known_services().iter().map(|known| known.name).collect();
+        assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+        for name in names {
+            assert!(name.parse::<ServiceName>().is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn patterns_have_one_star_at_most_and_the_first_unit_has_none() {
+        for known in known_services() {
+            for pattern in known.units.iter().chain(known.programs).chain([&known.enable]) {
+                assert!(pattern.matches('*').count() <= 1, "{}: {pattern}", known.name);
+            }
+            for unit in known.units {
+                assert!(
+                    unit.replace('*', "x").parse::<UnitName>().is_ok(),
+                    "{}: {unit}",
+                    known.name
+                );
+                assert!(unit.ends_with(".service"), "{}: {unit}", known.name);
+            }
+            assert!(!known.units[0].contains('*'), "{}", known.name);
+            assert!(!known.programs.is_empty(), "{}", known.name);
+        }
+    }
+
+    #[test]
+    fn options_are_paths_below_services() {
+        for known in known_services() {
+            for option in [known.enable, known.package] {
+                let mut parts = option.split('.');
+                assert_eq!(parts.next(), Some("services"), "{}: {option}", known.name);
+                assert!(parts.all(|part| !part.is_empty()), "{}: {option}", known.name);
+            }
+            assert!(known.enable.ends_with(".enable"), "{}", known.name);
+            assert!(!known.package.contains('*'), "{}", known.name);
+        }
+    }
+
+    #[test]
+    fn what_is_said_are_sentences_with_a_link() {
+        for known in known_services() {
+            assert!(known.format.ends_with('.'), "{}", known.name);
+            assert!(!known.format.contains("  "), "{}", known.name);
+            assert!(
+                known
+                    .format
+                    .starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit() || c == '`'),
+                "{}",
+                known.name
+            );
+            assert_eq!(known.format.matches('`').count() % 2, 0, "{}", known.name);
+            assert!(
+                known.link.starts_with("https://"),
+                "{}: {}",
+                known.name,
+                known.link
+            );
+            assert!(!known.link.contains(char::is_whitespace), "{}", known.name);
+            assert!((1..=2).contains(&known.components), "{}", known.name);
+        }
+    }
+
+    /// Two services may share units or programs, never both: a unit with its program names one service.
+    #[test]
+    fn a_unit_and_its_program_name_one_service() {
+        let mut seen = BTreeMap::new();
+        for known in known_services() {
+            for unit in known.units {
+                for program in known.programs {
+                    if let Some(other) = seen.insert((unit, program), known.name) {
+                        assert_eq!(other, known.name, "{unit} with {program}");
+                    }
+                }
+            }
+        }
+        let sharing: Vec<_> = known_services()
+            .iter()
+            .filter(|known| {
+                known_services().iter().any(|other| {
+                    other.name != known.name && other.programs.iter().any(|p| known.programs.contains(p))
+                })
+            })
+            .map(|known| known.name)
+            .collect();
+        assert_eq!(sharing, ["influxdb", "influxdb2"], "store names of two services");
+    }
+
+    #[test]
+    fn stars_match_any_text() {
+        for (pattern, name, fits) in [
+            ("redis-*.service", "redis-mastodon.service", true),
+            ("redis-*.service", "redis-.service", true),
+            ("redis-*.service", "redis.service", false),
+            ("a*a", "a", false),
+            ("a*a", "aa", true),
+            ("python3*-notebook", "python3.12-notebook", true),
+            ("mysql", "mysql2", false),
+        ] {
+            assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn a_service_knows_its_units_and_programs() {
+        let find = |name| known_services().iter().find(|known| known.name == name).unwrap();
+        let unit = |name: &str| name.parse::<UnitName>().unwrap();
+        assert!(find("redis").has_unit(&unit("redis-mastodon.service")));
+        assert!(!find("redis").has_unit(&unit("redis.socket")));
+        assert!(find("valkey").runs(&Program::parse("valkey-8.1.1")));
+        assert!(!find("redis").runs(&Program::parse("valkey-8.1.1")));
+        assert!(find("postgresql").runs(&Program::parse("postgresql-and-plugins-15.10")));
+        assert!(find("nextcloud").runs(&Program::parse("nextcloud-30.0.4-with-apps")));
+        assert!(find("jupyter").runs(&Program::parse("python3.12-notebook-7.2.2")));
+    }
+}

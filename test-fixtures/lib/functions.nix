@@ -40,6 +40,14 @@ rec {
 
   isType = tag: value: value._type or "" == tag;
 
+  warn =
+    let
+      esc = builtins.fromJSON "\"\\u001b\"";
+    in
+    builtins.warn
+      or (message: builtins.trace "${esc}[1;35mevaluation warning:${esc}[0m ${message}");
+  warnIf = condition: message: if condition then warn message else id;
+
   throwIfNot = condition: message: if condition then id else throw message;
   throwIf = condition: throwIfNot (!condition);
   assertMsg = condition: message: if condition then true else throw message;

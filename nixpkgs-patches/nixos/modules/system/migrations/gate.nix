@@ -89,7 +89,6 @@ concatStrings [
   (line "RefuseManualStop" "yes")
   (line "StartLimitIntervalSec" "0")
   (list "RequiresMountsFor" (map quote ([ recordDirectory ] ++ service.stateDirectories)))
-  (line "X-RestartIfChanged" "false")
   (line "X-StopOnRemoval" "false")
   (line "X-Migration-Format" "1")
   (line "X-Migration-Service" name)
@@ -107,5 +106,6 @@ concatStrings [
   "\n[Service]\n"
   (line "Type" "oneshot")
   (line "TimeoutStartSec" "infinity")
+  (line "X-RestartIfChanged" "false")
   (line "ExecStart" "${nixmig}/bin/nixmig gate ${name}")
 ]

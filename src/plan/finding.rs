@@ -129,3 +129,30 @@ pub struct Finding {
     /// Where to look.
     pub at: Option<Location>,
 }
+
+impl Finding {
+    /// A finding about a service, with no versions, direction or place yet.
+    pub(super) fn new(
+        service: &ServiceName,
+        code: Code,
+        severity: Severity,
+        message: String,
+        help: String,
+    ) -> Self {
+        Self {
+            code,
+            severity,
+            service: Some(service.clone()),
+            versions: Vec::new(),
+            direction: None,
+            message,
+            help,
+            at: None,
+        }
+    }
+}
+
+/// Puts the worst first; equals stay as they were found.
+pub(super) fn sort(findings: &mut [Finding]) {
+    findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.code));
+}

@@ -5,8 +5,24 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod contact;
+mod dangers;
+mod diff;
 mod finding;
+mod lost;
+mod order;
+mod path;
+mod service;
+#[cfg(test)]
+mod testing;
 mod types;
+mod unknown;
+mod unmigrated;
+mod words;
 
+pub use contact::{Contact, Evidence, first_contact};
+pub use diff::diff;
 pub use finding::{Code, Finding, Severity};
+pub use path::{Moves, Up, path};
+pub use service::{Premise, plan_service};
 pub use types::{Baseline, BaselineSource, Plan, Presence, ServicePlan, Step, StepId};

@@ -1,0 +1,237 @@
+//! Owns how the path of one service is put together: moves, definitions, and which dangers are looked for. `diff` and the
+//! machine both come through here, each with its own premise.
+
+use std::sync::Arc;
+
+use super::finding::{self, Code, Finding, Severity};
+use super::path::{Moves, path};
+use super::{Baseline, Presence, ServicePlan, Step, dangers, unknown};
+use crate::model::{Direction, History, Migration, Part, Service, ServiceName, Setting, Version};
+
+/// What the path of one service is planned from.
+#[derive(Clone, Debug)]
+pub struct Premise<'a> {
+    /// The service.
+    pub name: &'a ServiceName,
+    /// On which sides it declares migrations.
+    pub presence: Presence,
+    /// What is applied, in the order of application.
+    pub applied: Vec<Version>,
+    /// What first contact assumed, where this is one.
+    pub baseline: Option<Baseline>,
+    /// The service of the newest generation whose history contains all that is applied: its definitions undo it.
+    pub past: Option<&'a Service>,
+    /// The service as the starting generation declares it.
+    pub target: Option<&'a Service>,
+    /// What the starting generation's programs expect of the state: the target's history, or what can be told of a
+    /// generation that declares none.
+    pub expected: &'a History,
+    /// What was found before the path was planned.
+    pub findings: Vec<Finding>,
+}
+
+/// Plans the path of one service.
+///
+/// There are no steps where nothing may run: a gate that is masked, a baseline that is undecided, state that is too old, or
+/// baselined versions that would have to be undone.
+pub fn plan_service(premise: Premise<'_>) -> ServicePlan {
+    let Premise {
+        name,
+        presence,
+        applied,
+        baseline,
+        past,
+        target,
+        expected,
+        mut findings,
+    } = premise;
+
+    let held = hold(name, &applied, baseline.as_ref(), past, target, expected);
+    let moves = match (&held, &baseline) {
+        (Some(_), _) => Moves::default(),
+        (None, Some(baseline)) if !baseline.undecided.is_empty() => Moves::default(),
+        (None, _) => path(&applied, expected),
+    };
+    findings.extend(held);
+    let steps = steps(&moves, past, target, expected);
+    unknown::service(name, past, target, &steps, &mut findings);
+    if let (Some(past), Some(target)) = (past, target) {
+        dangers::edited(past, target, &mut findings);
+    }
+    dangers::of_path(name, &applied, &moves, &steps, past, target, &mut findings);
+    finding::sort(&mut findings);
+
+    let units = [past, target].into_iter().flatten();
+    ServicePlan {
+        name: name.clone(),
+        presence,
+        units: units
+            .filter_map(|service| service.units.value())
+            .flatten()
+            .cloned()
+            .collect(),
+        applied,
+        target: target.and_then(|target| target.history.head()),
+        baseline,
+        steps,
+        findings,
+    }
+}
+
+/// Why no path may be walked at all, if so.
+fn hold(
+    name: &ServiceName,
+    applied: &[Version],
+    baseline: Option<&Baseline>,
+    past: Option<&Service>,
+    target: Option<&Service>,
+    expected: &History,
+) -> Option<Finding> {
+    let newest = applied.iter().copied().max();
+    if target.is_some_and(|target| target.masked) {
+        let message = format!("the gate of {name} is masked, so its units cannot start");
+        let help = format!(
+            "Find what links `{}` to /dev/null, `systemctl unmask` it or drop it from the configuration.",
+            name.gate()
+        );
+        return Some(Finding::new(name, Code::Masked, Severity::Refused, message, help));
+    }
+    if past.is_some_and(|past| past.masked) {
+        let message = format!(
+            "the old generation's gate of {name} is masked, so what is applied cannot be told from it"
+        );
+        let help = "The record knows it: run `nixmig plan` on the machine.".to_owned();
+        return Some(Finding::new(name, Code::Masked, Severity::Warning, message, help));
+    }
+    let undecided = baseline.is_some_and(|baseline| !baseline.undecided.is_empty());
+    let whole = past.is_none_or(|past| past.history.unread.is_empty());
+    if let Some(&oldest) = target.and_then(|target| target.oldest.value())
+        && whole
+        && !undecided
+        && newest.is_none_or(|newest| newest < oldest)
+        && !expected.is_empty()
+    {
+        let is_on = match newest {
+            Some(newest) => format!("is on {newest}"),
+            None => "has nothing applied".to_owned(),
+        };
+        let message = format!("the state of {name} {is_on}, and its service migrates from {oldest} on");
+        let help = match release_with(oldest) {
+            Some(release) => {
+                format!("Go through NixOS {release} first: switch to it, then to this generation.")
+            }
+            None => "Go through an older NixOS first that still migrates from there.".to_owned(),
+        };
+        return Some(Finding {
+            versions: vec![oldest],
+            ..Finding::new(name, Code::TooOld, Severity::Refused, message, help)
+        });
+    }
+    let undone: Vec<_> = baseline?
+        .assumed
+        .iter()
+        .copied()
+        .filter(|&version| !expected.contains(version))
+        .collect();
+    if undone.is_empty() || undecided {
+        return None;
+    }
+    let message = format!(
+        "{} assumed of {name}, not run, and this generation lacks {}",
+        super::words::were(&undone),
+        if undone.len() == 1 { "it" } else { "them" }
+    );
+    let help = format!(
+        "What was only assumed is never undone unasked. If the state is right for this generation, say so with `nixmig stamp \
+         {name} VERSION`; else walk it down with `nixmig migrate`."
+    );
+    Some(Finding {
+        versions: undone,
+        direction: Some(Direction::Down),
+        ..Finding::new(name, Code::Baselined, Severity::Refused, message, help)
+    })
+}
+
+/// The first release whose month begins on or after a version's day: a release of May or November, `21.11`.
+fn release_with(version: Version) -> Option<String> {
+    let date = version.date();
+    let year = date
+        .year()
+        .checked_sub(2000)
+        .filter(|year| (0..99).contains(year))?;
+    Some(match (date.month(), date.day()) {
+        (..5, _) | (5, 1) => format!("{year:02}.05"),
+        (5..11, _) | (11, 1) => format!("{year:02}.11"),
+        _ => format!("{:02}.05", year + 1),
+    })
+}
+
+fn steps(moves: &Moves, past: Option<&Service>, target: Option<&Service>, expected: &History) -> Vec<Step> {
+    let downs = moves.downs.iter().map(|&version| {
+        let known = past.and_then(|past| past.history.share(version));
+        // Without a definition there is nothing to run: the step is stranded.
+        let migration = known.unwrap_or_else(|| Arc::new(Migration::new(version)));
+        let runs = migration.down.script.is_set();
+        Step {
+            direction: Direction::Down,
+            swallowed: Vec::new(),
+            undoable: None,
+            needs_acknowledgement: runs && migration.down.warn.is_set(),
+            built_in_backup: backed_up(&migration, Direction::Down, past) == Some(Protection::BuiltIn),
+            migration,
+        }
+    });
+    let ups = moves.ups.iter().filter_map(|up| {
+        let migration = expected.share(up.version)?;
+        let undoable = match migration.down.script {
+            Setting::Set(_) => Some(true),
+            Setting::Unset => Some(false),
+            Setting::Unknown(_) => None,
+        };
+        let acknowledged = target.is_some_and(|target| target.acknowledge.contains(&up.version));
+        Some(Step {
+            direction: Direction::Up,
+            swallowed: up.swallowed.clone(),
+            undoable,
+            needs_acknowledgement: !acknowledged && (migration.up.warn.is_set() || undoable == Some(false)),
+            built_in_backup: backed_up(&migration, Direction::Up, target) == Some(Protection::BuiltIn),
+            migration,
+        })
+    });
+    downs.chain(ups).collect()
+}
+
+/// What brings the state back when a step's script fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protection {
+    /// Its own `backup` and `restore`.
+    Own,
+    /// nixmig's copy of the state directories.
+    BuiltIn,
+    /// Nothing.
+    None,
+}
+
+/// What protects an action with a script; `None` where it has no script, or where that cannot be told.
+pub(super) fn backed_up(
+    migration: &Migration,
+    direction: Direction,
+    service: Option<&Service>,
+) -> Option<Protection> {
+    let action = migration.action(direction);
+    if !action.script.is_set() {
+        return None;
+    }
+    let parts = [action.part(Part::Backup), action.part(Part::Restore)];
+    if parts.iter().all(|part| part.is_set()) {
+        return Some(Protection::Own);
+    }
+    if parts.iter().any(|part| part.unknown().is_some()) && !parts.iter().any(|part| part.is_unset()) {
+        return None;
+    }
+    match service.map(|service| &service.state_directories) {
+        Some(Setting::Unknown(_)) => None,
+        Some(Setting::Set(directories)) if !directories.is_empty() => Some(Protection::BuiltIn),
+        Some(Setting::Set(_) | Setting::Unset) | None => Some(Protection::None),
+    }
+}

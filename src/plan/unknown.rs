@@ -1,0 +1,130 @@
+//! Owns what becomes of things that a reader could not tell: one finding a service and one a side, never a flood, and never
+//! silence.
+
+use super::finding::{Code, Finding, Severity};
+use super::words::READ_OTHERWISE;
+use super::{Plan, Step};
+use crate::model::{Generation, Part, Service, ServiceName, Setting, Unknown};
+
+/// What could not be told of one service, on either side.
+pub(super) fn service(
+    name: &ServiceName,
+    past: Option<&Service>,
+    target: Option<&Service>,
+    steps: &[Step],
+    findings: &mut Vec<Finding>,
+) {
+    let mut gaps = Gaps::default();
+    for side in [target, past].into_iter().flatten() {
+        for unread in &side.history.unread {
+            gaps.add(true, || "more migrations".to_owned(), unread);
+        }
+        for migration in side.history.iter() {
+            for condition in &migration.conditions {
+                gaps.add(
+                    true,
+                    || format!("whether {} is there", migration.version),
+                    condition,
+                );
+            }
+            let version = migration.version;
+            gaps.setting(true, || format!("the program of {version}"), &migration.program);
+            gaps.setting(
+                true,
+                || format!("whether {version} is cumulative"),
+                &migration.cumulative,
+            );
+        }
+        gaps.setting(true, || "the oldest state".to_owned(), &side.oldest);
+        gaps.setting(false, || "the units".to_owned(), &side.units);
+        gaps.setting(false, || "what it requires".to_owned(), &side.requires);
+        gaps.setting(
+            false,
+            || "the state directories".to_owned(),
+            &side.state_directories,
+        );
+        gaps.setting(false, || "the package".to_owned(), &side.package);
+        gaps.setting(false, || "the detect script".to_owned(), &side.detect);
+    }
+    for step in steps {
+        for part in Part::ALL {
+            let what = || format!("the {} of {}", part.name(), step.version());
+            gaps.setting(false, what, step.action().part(part));
+        }
+    }
+    let Some(first) = gaps.found.first() else { return };
+    let more = match gaps.found.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    let message = format!(
+        "not all of {name} could be read: {} ({}){more}",
+        first.what, first.unknown.reason
+    );
+    let severity = match gaps.matter {
+        true => Severity::Warning,
+        false => Severity::Note,
+    };
+    findings.push(Finding {
+        at: first.unknown.at.clone(),
+        ..Finding::new(name, Code::Unknown, severity, message, READ_OTHERWISE.to_owned())
+    });
+}
+
+/// Places of a side that may declare services and could not be read.
+pub(super) fn side(generation: &Generation, plan: &mut Plan) {
+    let Some(first) = generation.unread.first() else {
+        return;
+    };
+    let places = match generation.unread.len() {
+        1 => "a place".to_owned(),
+        more => format!("{more} places"),
+    };
+    let message = format!(
+        "`{}` may declare more services in {places} that could not be read: {}",
+        generation.label, first.reason
+    );
+    plan.findings.push(Finding {
+        code: Code::Unknown,
+        severity: Severity::Warning,
+        service: None,
+        versions: Vec::new(),
+        direction: None,
+        message,
+        help: READ_OTHERWISE.to_owned(),
+        at: first.at.clone(),
+    });
+}
+
+#[derive(Default)]
+struct Gaps<'a> {
+    found: Vec<Gap<'a>>,
+    // Whether one of them may change the path.
+    matter: bool,
+}
+
+struct Gap<'a> {
+    what: String,
+    unknown: &'a Unknown,
+}
+
+impl<'a> Gaps<'a> {
+    fn setting<T>(&mut self, matters: bool, what: impl FnOnce() -> String, setting: &'a Setting<T>) {
+        if let Some(unknown) = setting.unknown() {
+            self.add(matters, what, unknown);
+        }
+    }
+
+    /// Adds one, unless the other side has the same at the same place.
+    fn add(&mut self, matters: bool, what: impl FnOnce() -> String, unknown: &'a Unknown) {
+        let what = what();
+        self.matter |= matters;
+        if !self
+            .found
+            .iter()
+            .any(|gap| gap.unknown == unknown && gap.what == what)
+        {
+            self.found.push(Gap { what, unknown });
+        }
+    }
+}

@@ -113,6 +113,8 @@ let
         path = lib.mkAfter [
           pkgs.coreutils
           pkgs.findutils
+          pkgs.gnugrep
+          pkgs.gnused
           pkgs.systemd
         ];
         environment.PATH = mkIf (config.path != [ ]) "${lib.makeBinPath config.path}:${

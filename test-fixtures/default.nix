@@ -67,7 +67,8 @@ let
       evaluated = import ./nixos {
         inherit lib system;
         inherit (meta) release;
-        nixpkgsModules = attrValues serviceModules ++ lib.optional (meta.migrations or true) migrations;
+        nixpkgsModules =
+          attrValues serviceModules ++ lib.optional (meta.migrations or true) migrations;
         modules = attrValues hostModules;
       };
     in

@@ -124,8 +124,12 @@ let
           X-Restart-Triggers = "${pkgs.writeText "X-Restart-Triggers-${name}" (toString config.restartTriggers)}";
         };
         serviceConfig = lib.mkMerge [
-          (mkIf (config.preStart != "") { ExecStartPre = [ (jobScript "${name}-pre-start" config.preStart) ]; })
-          (mkIf (config.script != "") { ExecStart = jobScript "${name}-start" config.script; })
+          (mkIf (config.preStart != "") {
+            ExecStartPre = [ (jobScript "${name}-pre-start" config.preStart) ];
+          })
+          (mkIf (config.script != "") {
+            ExecStart = jobScript "${name}-start" config.script;
+          })
         ];
       };
     };

@@ -57,7 +57,10 @@ let
     extraDependencies = "";
   };
 
-  failed = map (check: "- ${check.message}") (lib.filter (check: !check.assertion) config.assertions);
+  failed = lib.filter (check: !check.assertion) config.assertions;
+  failures = lib.concatMapStringsSep "\n" (check: "- ${check.message}") failed;
+
+  warn = warning: builtins.trace "evaluation warning: ${warning}";
 in
 {
   options = {
@@ -146,8 +149,8 @@ in
 
     system.build.toplevel =
       if failed != [ ] then
-        throw "\nFailed assertions:\n${lib.concatStringsSep "\n" failed}"
+        throw "\nFailed assertions:\n${failures}"
       else
-        lib.foldr (warning: builtins.trace "evaluation warning: ${warning}") toplevel config.warnings;
+        lib.foldr warn toplevel config.warnings;
   };
 }

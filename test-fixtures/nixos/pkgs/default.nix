@@ -25,6 +25,8 @@ let
     build.mkDerivation {
       name = "${pname}-${version}";
       inherit pname version;
+      # A release rebuilds everything, so that the hashes change where versions do not.
+      nixpkgs = release;
       buildCommand = ''
         mkdir -p "$out/bin"
         for program in ${toString binaries}; do

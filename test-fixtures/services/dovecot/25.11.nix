@@ -1,14 +1,19 @@
 # Dovecot 2.4 reads index files of 2.3 and writes them anew. Mail is too much to copy, so nothing protects this step.
-{ config, lib, ... }:
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
 
 {
   migrations.dovecot2 = lib.mkIf config.services.dovecot2.enable {
     steps."2025-01-24" = {
       up.script = ''
-        find ${config.services.dovecot2.mailLocation} -name 'dovecot.index*' -exec rm -f {} +
+        ${pkgs.findutils}/bin/find ${config.services.dovecot2.mailLocation} -name 'dovecot.index*' -delete
       '';
       down.script = ''
-        find ${config.services.dovecot2.mailLocation} -name 'dovecot.index*' -exec rm -f {} +
+        ${pkgs.findutils}/bin/find ${config.services.dovecot2.mailLocation} -name 'dovecot.index*' -delete
       '';
     };
   };

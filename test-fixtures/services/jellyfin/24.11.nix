@@ -1,4 +1,9 @@
-{ config, lib, ... }:
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
 
 lib.mkIf config.services.jellyfin.enable {
   migrations.jellyfin = {
@@ -8,11 +13,11 @@ lib.mkIf config.services.jellyfin.enable {
     # 10.10: the lists of lyrics and trickplay images move beside the media.
     steps."2024-10-26".up = {
       script = ''
-        find /var/lib/jellyfin/metadata -name '*.lrc' -newer /var/lib/jellyfin/data/library.db -delete
+        ${pkgs.findutils}/bin/find /var/lib/jellyfin/metadata -name '*.lrc' -newer /var/lib/jellyfin/data/library.db -delete
       '';
     };
     steps."2024-10-26".down.script = ''
-      rm -rf /var/lib/jellyfin/data/trickplay
+      ${pkgs.coreutils}/bin/rm -rf /var/lib/jellyfin/data/trickplay
     '';
   };
 }

@@ -1,0 +1,13 @@
+{ pkgs, ... }:
+
+{
+  networking.hostName = "iris";
+
+  services.postgresql.enable = true;
+  services.postgresql.package = pkgs.postgresql_15;
+  services.mysql.enable = true;
+  services.mysql.package = pkgs.mariadb_106;
+  services.grafana.enable = true;
+  services.influxdb2.enable = true;
+  services.redis.servers = [ "cache" ];
+}

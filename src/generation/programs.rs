@@ -1,0 +1,287 @@
+//! Owns what a unit's text says of the program that it runs: store names in `ExecStart=` and in `PATH`.
+//!
+//! Works on texts alone: closures and derivations are read the same way, and the store need not be `/nix/store`.
+
+use std::borrow::Cow;
+
+use crate::model::{KnownService, Program, UnitName, known_services};
+
+use super::unit_file::{self, UnitFile};
+
+/// A path in a store: `/nix/store/` + 32 characters + `-` + name, and what goes on below it cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StorePath<'a> {
+    /// The whole path.
+    pub path: &'a str,
+    /// The name after the hash: `postgresql-15.10`.
+    pub name: &'a str,
+}
+
+impl StorePath<'_> {
+    /// The program that its name tells.
+    pub fn program(self) -> Program {
+        Program {
+            path: Some(self.path.to_owned()),
+            ..Program::parse(self.name)
+        }
+    }
+}
+
+/// The well-known services that a unit belongs to, by its name.
+pub fn known_by_unit(unit: &UnitName) -> impl Iterator<Item = &'static KnownService> {
+    known_services().iter().filter(move |known| known.has_unit(unit))
+}
+
+/// The program of a unit: what the table of well-known services has for its name, or one that is `wanted` (the packages of
+/// the services that gate it, by their names without version).
+///
+/// It is looked for where the unit starts it, then in the rest of its command, then in its `PATH`, for `ExecStart=` may be
+/// a script. A unit of which neither the table nor `wanted` tells what to look for runs what `ExecStart=` names, unless that
+/// has no version, as scripts have none. `files` are the unit and then its drop-ins.
+pub fn program_of(unit: &UnitName, files: &[UnitFile<'_>], wanted: &[String]) -> Option<Program> {
+    let commands = unit_file::list(files, "Service", "ExecStart");
+    let is_wanted = |program: &Program| {
+        known_by_unit(unit).any(|known| known.runs(program)) || wanted.contains(&program.name)
+    };
+    if wanted.is_empty() && known_by_unit(unit).next().is_none() {
+        let executable = commands.first().and_then(|command| executable(command))?;
+        let program = store_paths(&executable).next()?.program();
+        return program.version.is_some().then_some(program);
+    }
+    let path = search_path(files);
+    commands
+        .iter()
+        .copied()
+        .chain(path.as_deref())
+        .flat_map(store_paths)
+        .map(StorePath::program)
+        .find(is_wanted)
+}
+
+/// The file that a command starts, without the prefixes `@ - : + ! |` (systemd.service(5)) and its quotes.
+fn executable(command: &str) -> Option<Cow<'_, str>> {
+    Words(command.trim_start_matches(['@', '-', ':', '+', '!', '|']))
+        .next()
+        .map(|word| match word {
+            Cow::Borrowed(word) => Cow::Borrowed(strip_prefixes(word)),
+            Cow::Owned(word) => Cow::Owned(strip_prefixes(&word).to_owned()),
+        })
+}
+
+/// Prefixes may stand inside the quotes as well.
+fn strip_prefixes(word: &str) -> &str {
+    word.trim_start_matches(['@', '-', ':', '+', '!', '|'])
+}
+
+/// The unit's `PATH`: the last that `Environment=` sets.
+fn search_path(files: &[UnitFile<'_>]) -> Option<String> {
+    unit_file::list(files, "Service", "Environment")
+        .into_iter()
+        .flat_map(Words)
+        .filter_map(|word| word.strip_prefix("PATH=").map(str::to_owned))
+        .last()
+}
+
+/// Every store path in a text, in order.
+pub fn store_paths(text: &str) -> impl Iterator<Item = StorePath<'_>> {
+    const STORE: &str = "store/";
+    const HASH: usize = 32;
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        while let Some(at) = text[from..].find(STORE).map(|at| at + from) {
+            let hash = at + STORE.len();
+            let dash = hash + HASH;
+            let fine = at > 0
+                && bytes[at - 1] == b'/'
+                && bytes.get(dash) == Some(&b'-')
+                && bytes[hash..dash]
+                    .iter()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+            let end = bytes[(dash + 1).min(bytes.len())..]
+                .iter()
+                .position(|&byte| !in_name(byte))
+                .map_or(bytes.len(), |length| dash + 1 + length);
+            if !fine || end == dash + 1 {
+                from = hash;
+                continue;
+            }
+            let before = bytes[from..at]
+                .iter()
+                .rposition(|&byte| !in_name(byte) && byte != b'/')
+                .map_or(from, |at| from + at + 1);
+            // Flags as in `-I/nix/store/…`: the path begins at the first slash.
+            let start = text[before..at].find('/').map_or(at - 1, |slash| before + slash);
+            from = end;
+            return Some(StorePath {
+                path: &text[start..end],
+                name: &text[dash + 1..end],
+            });
+        }
+        None
+    })
+}
+
+/// The characters of a store path's name (Nix manual, "Store Path").
+fn in_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+-._?=".contains(&byte)
+}
+
+/// The words of a value, as systemd splits and unquotes them (systemd.syntax(7), "Quoting"). Escapes of characters by
+/// number stay as they are: nothing that is looked for is written so.
+struct Words<'a>(&'a str);
+
+impl<'a> Iterator for Words<'a> {
+    type Item = Cow<'a, str>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let text = self.0.trim_start();
+        if text.is_empty() {
+            return None;
+        }
+        let plain = text
+            .find(|c: char| c.is_whitespace() || "\"'\\".contains(c))
+            .unwrap_or(text.len());
+        if text[plain..].chars().next().is_none_or(char::is_whitespace) {
+            self.0 = &text[plain..];
+            return Some(Cow::Borrowed(&text[..plain]));
+        }
+        let mut word = String::new();
+        let mut quote = None;
+        let mut chars = text.char_indices();
+        while let Some((at, c)) = chars.next() {
+            match (c, quote) {
+                ('\\', _) => match chars.next() {
+                    Some((_, escaped @ ('\\' | '"' | '\'' | ' '))) => word.push(escaped),
+                    Some((_, other)) => word.extend(['\\', other]),
+                    None => {}
+                },
+                (c, Some(open)) if c == open => quote = None,
+                (c, Some(_)) => word.push(c),
+                ('"' | '\'', None) => quote = Some(c),
+                (c, None) if c.is_whitespace() => {
+                    self.0 = &text[at..];
+                    return Some(Cow::Owned(word));
+                }
+                (c, None) => word.push(c),
+            }
+        }
+        self.0 = "";
+        Some(Cow::Owned(word))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "0123456789abcdfghijklmnpqrsvwxyz";
+
+    fn program(unit: &str, texts: &[String], wanted: &[&str]) -> Option<String> {
+        let files: Vec<_> = texts
+            .iter()
+            .map(|text| UnitFile::parse(text.as_bytes()).unwrap())
+            .collect();
+        let wanted: Vec<_> = wanted.iter().map(|&name| name.to_owned()).collect();
+        program_of(&unit.parse().unwrap(), &files, &wanted).map(|program| program.display())
+    }
+
+    #[test]
+    fn the_command_names_the_program_whatever_its_prefixes_and_quotes() {
+        let path = format!("/nix/store/{HASH}-postgresql-15.10/bin/postgres");
+        for command in [
+            path.clone(),
+            format!("@{path} postgres"),
+            format!("-{path} -D /x"),
+            format!(":{path}"),
+            format!("+{path}"),
+            format!("!!{path}"),
+            format!("@-+{path} a"),
+            format!("\"{path}\" a"),
+            format!("'{path}'"),
+            format!("\"-{path}\""),
+            format!("/nix/store/{HASH}-bash-5.2/bin/sh -c 'exec {path}'"),
+            format!("/tmp/d/store/{HASH}-postgresql-15.10/bin/postgres"),
+        ] {
+            for unit in ["postgresql.service", "other.service"] {
+                let text = format!("[Service]\nExecStart={command}\n");
+                let expected = match (unit, command.contains("bash")) {
+                    ("other.service", true) => "bash 5.2",
+                    _ => "postgresql 15.10",
+                };
+                assert_eq!(
+                    program(unit, &[text], &[]).as_deref(),
+                    Some(expected),
+                    "{command}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_scripts_program_is_in_the_path() {
+        let text = format!(
+            "[Service]\nEnvironment=\"LOCALE_ARCHIVE=/nix/store/{HASH}-glibc-locales-2.40/lib\"\n\
+             Environment=\"PATH=/nix/store/{HASH}-postgresql-and-plugins-17.2/bin:/nix/store/{HASH}-coreutils-9.5/bin\"\n\
+             ExecStart=/nix/store/{HASH}-unit-script-postgresql-start/bin/postgresql-start\n"
+        );
+        let found = |unit: &str, wanted: &[&str]| program(unit, std::slice::from_ref(&text), wanted);
+        assert_eq!(
+            found("postgresql.service", &[]).as_deref(),
+            Some("postgresql-and-plugins 17.2")
+        );
+        assert_eq!(
+            found("other.service", &["coreutils"]).as_deref(),
+            Some("coreutils 9.5")
+        );
+        assert_eq!(found("other.service", &["nothing"]), None);
+        assert_eq!(found("other.service", &[]), None);
+    }
+
+    #[test]
+    fn drop_ins_override() {
+        let unit = format!("[Service]\nExecStart=/nix/store/{HASH}-postgresql-15.10/bin/postgres\n");
+        let drop_in =
+            format!("[Service]\nExecStart=\nExecStart=/nix/store/{HASH}-postgresql-17.2/bin/postgres\n");
+        let found = program("postgresql.service", &[unit.clone(), drop_in], &[]);
+        assert_eq!(found.as_deref(), Some("postgresql 17.2"));
+        let gone = program(
+            "postgresql.service",
+            &[unit, "[Service]\nExecStart=\n".to_owned()],
+            &[],
+        );
+        assert_eq!(gone, None);
+    }
+
+    #[test]
+    fn store_paths_are_cut_out() {
+        let text = format!(
+            "-I/nix/store/{HASH}-a-1/x:/tmp/d e/store/{HASH}-b?=+2 x=/s/store/{HASH}-c, store/{HASH}-d /store/{HASH} \
+             /nix/store/{HASH}- /store/{HASH}-e"
+        );
+        let found: Vec<_> = store_paths(&text).map(|found| (found.path, found.name)).collect();
+        let expected = [
+            (format!("/nix/store/{HASH}-a-1"), "a-1"),
+            (format!("/store/{HASH}-b?=+2"), "b?=+2"),
+            (format!("/s/store/{HASH}-c"), "c"),
+            (format!("/store/{HASH}-e"), "e"),
+        ];
+        assert_eq!(
+            found,
+            expected.each_ref().map(|(path, name)| (path.as_str(), *name))
+        );
+    }
+
+    #[test]
+    fn words() {
+        let words = |text: &'static str| Words(text).map(Cow::into_owned).collect::<Vec<_>>();
+        assert_eq!(words("a  b\tc"), ["a", "b", "c"]);
+        assert_eq!(
+            words(r#""a b" 'c "d' e\ f "\"g\\" \x20"#),
+            ["a b", "c \"d", "e f", "\"g\\", "\\x20"]
+        );
+        assert_eq!(words("\"open"), ["open"]);
+        assert_eq!(words(""), [""; 0]);
+        assert_eq!(words("end\\"), ["end"]);
+    }
+}

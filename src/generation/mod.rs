@@ -3,6 +3,7 @@
 //! Reads only: no command of nixmig's that goes through here creates or changes anything. Never plans.
 
 pub mod evaluation;
+pub mod gate;
 pub mod programs;
 pub mod unit_file;
 

@@ -61,10 +61,7 @@ rec {
         path:
         mapAttrs (
           name: value:
-          if isAttrs value && descends value then
-            at (path ++ [ name ]) value
-          else
-            f (path ++ [ name ]) value
+          if isAttrs value && descends value then at (path ++ [ name ]) value else f (path ++ [ name ]) value
         );
     in
     at [ ];

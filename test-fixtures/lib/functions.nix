@@ -36,7 +36,11 @@ rec {
   isFunction =
     value: builtins.isFunction value || (value ? __functor && isFunction (value.__functor value));
   functionArgs =
-    f: if f ? __functor then f.__functionArgs or (functionArgs (f.__functor f)) else builtins.functionArgs f;
+    f:
+    if f ? __functor then
+      f.__functionArgs or (functionArgs (f.__functor f))
+    else
+      builtins.functionArgs f;
 
   isType = tag: value: value._type or "" == tag;
 
@@ -44,8 +48,7 @@ rec {
     let
       esc = builtins.fromJSON "\"\\u001b\"";
     in
-    builtins.warn
-      or (message: builtins.trace "${esc}[1;35mevaluation warning:${esc}[0m ${message}");
+    builtins.warn or (message: builtins.trace "${esc}[1;35mevaluation warning:${esc}[0m ${message}");
   warnIf = condition: message: if condition then warn message else id;
 
   throwIfNot = condition: message: if condition then id else throw message;

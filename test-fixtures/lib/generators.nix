@@ -72,7 +72,9 @@ in
         let
           inner = if multiline then "\n${indent}  " else " ";
           outer = if multiline then "\n${indent}" else " ";
-          between = open: parts: close: open + inner + concatStringsSep inner parts + outer + close;
+          between =
+            open: parts: close:
+            open + inner + concatStringsSep inner parts + outer + close;
 
           showString =
             let
@@ -95,10 +97,7 @@ in
                 lib.functionArgs value
               );
             in
-            if arguments == [ ] then
-              "<function>"
-            else
-              "<function, args: {${concatStringsSep ", " arguments}}>";
+            if arguments == [ ] then "<function>" else "<function, args: {${concatStringsSep ", " arguments}}>";
 
           showSet =
             if allowPrettyValues && value ? __pretty && value ? val then

@@ -80,7 +80,5 @@ rec {
 
   zipListsWith =
     f: as: bs:
-    genList (n: f (elemAt as n) (elemAt bs n)) (
-      if length as < length bs then length as else length bs
-    );
+    genList (n: f (elemAt as n) (elemAt bs n)) (if length as < length bs then length as else length bs);
 }

@@ -91,11 +91,9 @@ let
   prioritised =
     defs:
     let
-      priorityOf =
-        def: if tagOf def.value == "override" then def.value.priority else usualPriority;
+      priorityOf = def: if tagOf def.value == "override" then def.value.priority else usualPriority;
       highest = foldl' (highest': def: lib.min (priorityOf def) highest') 9999 defs;
-      strip =
-        def: if tagOf def.value == "override" then def // { value = def.value.content; } else def;
+      strip = def: if tagOf def.value == "override" then def // { value = def.value.content; } else def;
     in
     {
       values = map strip (
@@ -299,8 +297,7 @@ let
           // done
           // {
             declarations = done.declarations ++ [ decl.file ];
-            options =
-              (if subModules == null then [ ] else map (locate decl.file) subModules) ++ done.options;
+            options = (if subModules == null then [ ] else map (locate decl.file) subModules) ++ done.options;
           }
           // lib.optionalAttrs (inBoth "type") { type = if merged == null then twice else merged; }
       )
@@ -343,8 +340,7 @@ let
           }"
         else
           mergeDefinitions loc option.type defs';
-      value =
-        if option ? apply then option.apply merged.mergedValue else merged.mergedValue;
+      value = if option ? apply then option.apply merged.mergedValue else merged.mergedValue;
     in
     option
     // {
@@ -371,6 +367,26 @@ let
           };
         };
       };
+
+  # What to say of a declaration that is some other kind of set.
+  notAnOption =
+    loc: tag: file:
+    let
+      path = showOption loc;
+    in
+    "In module ${file}: expected an option declaration at option path `${path}` but got an attribute set with type ${tag}"
+    + lib.optionalString (tag == "option-type") (
+      "\n\n"
+      + ''
+        When declaring an option, you must wrap the type in a `mkOption` call. It should look somewhat like:
+            ${lib.optionalString (length loc > 1) "\n    # ${path}"}
+            ${lib.escapeNixIdentifier (last loc)} = lib.mkOption {
+              description = ...;
+              type = <the type you wrote for ${lib.escapeNixIdentifier (last loc)}>;
+              ...
+            };
+      ''
+    );
 
   # One level of the tree of options: `decls` are sets of options with their file, `configs` sets of definitions.
   # `unmatched` are the definitions that no option is declared for, each with its path.
@@ -434,8 +450,13 @@ let
         name: decls':
         let
           loc = prefix ++ [ name ];
-          declared = filter (decl: isOption decl.options) decls';
-          nested = filter (decl: !isOption decl.options) decls';
+          isDeclared =
+            decl:
+            isOption decl.options
+            || decl.options ? _type && throw (notAnOption loc decl.options._type decl.file);
+          sorted = lib.partition isDeclared decls';
+          declared = sorted.right;
+          nested = sorted.wrong;
           option = decls'': {
             options = evalOption loc (withSubModules (mergeDeclarations loc decls'')) (
               defsByName.${name} or [ ]
@@ -488,11 +509,7 @@ let
       siblings = attrNames (lib.attrByPath parent { } options);
       distance = lib.strings.levenshtein (last def.prefix);
       candidates = if parent == [ ] then lib.remove "_module" siblings else siblings;
-      near =
-        if length candidates < 100 then
-          candidates
-        else
-          filter (name: distance name <= 2) candidates;
+      near = if length candidates < 100 then candidates else filter (name: distance name <= 2) candidates;
       names = map (name: "`${showOption (prefix ++ parent ++ [ name ])}'") (
         lib.take 3 (lib.sortOn distance near)
       );
@@ -503,7 +520,9 @@ let
           "\n\nDid you mean ${head names}?"
         else
           "\n\nDid you mean ${concatStringsSep ", " (init names)} or ${last names}?";
-      message = "The option `${showOption (prefix ++ def.prefix)}' does not exist. Definition values:${showDefs [ def ]}${suggestion}";
+      message = "The option `${
+        showOption (prefix ++ def.prefix)
+      }' does not exist. Definition values:${showDefs [ def ]}${suggestion}";
     in
     if attrNames options != [ "_module" ] then
       message

@@ -49,10 +49,7 @@ rec {
   # An option's path as one would write it; placeholders such as `<name>` stay bare.
   showOption = concatMapStringsSep "." (
     part:
-    if part == "*" || builtins.match "<(.*)>" part != null then
-      part
-    else
-      lib.escapeNixIdentifier part
+    if part == "*" || builtins.match "<(.*)>" part != null then part else lib.escapeNixIdentifier part
   );
   showFiles = concatMapStringsSep " and " (file: "`${file}'");
   showDefs = concatMapStrings (

@@ -94,9 +94,7 @@ rec {
     value:
     isStringLike value
     && substring 0 1 (toString value) == "/"
-    && (
-      dirOf (toString value) == builtins.storeDir || match "/[0-9a-z]{52}" (toString value) != null
-    );
+    && (dirOf (toString value) == builtins.storeDir || match "/[0-9a-z]{52}" (toString value) != null);
   inherit (builtins) hasContext;
 
   makeSearchPath =

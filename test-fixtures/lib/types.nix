@@ -72,7 +72,15 @@ let
   # Each attribute's definitions, with the file of the set that it stood in.
   definitionsByName =
     defs:
-    lib.zipAttrs (map (def: mapAttrs (_: value: { inherit (def) file; inherit value; }) def.value) defs);
+    lib.zipAttrs (
+      map (
+        def:
+        mapAttrs (_: value: {
+          inherit (def) file;
+          inherit value;
+        }) def.value
+      ) defs
+    );
 
   attrsWith =
     {
@@ -86,7 +94,9 @@ let
     in
     types.mkOptionType {
       inherit name check;
-      description = "${if lazy then "lazy attribute set" else "attribute set"} of ${phrase composite elemType}";
+      description = "${
+        if lazy then "lazy attribute set" else "attribute set"
+      } of ${phrase composite elemType}";
       descriptionClass = "composite";
       fault = refused check;
       merge =
@@ -214,7 +224,8 @@ let
         loc: defs:
         let
           kindOf =
-            value: if isAttrs value && lib.isStringLike value then "stringCoercibleSet" else builtins.typeOf value;
+            value:
+            if isAttrs value && lib.isStringLike value then "stringCoercibleSet" else builtins.typeOf value;
           kind = kindOf (head defs).value;
         in
         if !all (def: kindOf def.value == kind) defs then
@@ -338,9 +349,7 @@ let
               mergeDefinitions (loc ++ [ "[definition ${toString n}-entry ${toString m}]" ]) elemType [
                 { inherit file value; }
               ];
-            entries = lib.concatLists (
-              lib.imap1 (n: def: lib.imap1 (m: entry n m def.file) def.value) defs
-            );
+            entries = lib.concatLists (lib.imap1 (n: def: lib.imap1 (m: entry n m def.file) def.value) defs);
           in
           map (m: m.mergedValue) (filter (m: m.optionalValue ? value) entries);
         emptyValue.value = [ ];
@@ -446,16 +455,13 @@ let
         check = value: (from.check value && to.check (coerce value)) || to.check value;
         coerced =
           loc:
-          map (
-            def: if faultOf from loc [ def ] == null then def // { value = coerce def.value; } else def
-          );
+          map (def: if faultOf from loc [ def ] == null then def // { value = coerce def.value; } else def);
       in
       types.mkOptionType {
         name = "coercedTo";
         description = "${phrase noun to} or ${phrase noun from} convertible to it";
         inherit check;
-        fault =
-          loc: defs: if to ? fault then to.fault loc (coerced loc defs) else refused check loc defs;
+        fault = loc: defs: if to ? fault then to.fault loc (coerced loc defs) else refused check loc defs;
         merge = loc: defs: to.merge loc (coerced loc defs);
         inherit (to) emptyValue getSubOptions getSubModules;
         substSubModules = modules: types.coercedTo from coerce (to.substSubModules modules);
@@ -554,8 +560,7 @@ let
             "submodule";
         fault = refused check;
         merge =
-          loc: defs:
-          (evalWith loc ([ { _module.args.name = lib.last loc; } ] ++ map asModule defs)).config;
+          loc: defs: (evalWith loc ([ { _module.args.name = lib.last loc; } ] ++ map asModule defs)).config;
         emptyValue.value = base.config;
         getSubOptions = prefix: (evalWith prefix [ { config._module.check = mkForce false; } ]).options;
         getSubModules = modules;

@@ -17,8 +17,7 @@ let
   # Who stands behind a unit.
   gatesOf = zipAttrs (
     concatMap (
-      name:
-      map (unit: { ${unit} = name; }) (services.${name}.requiredBy ++ [ "migrate-${name}.service" ])
+      name: map (unit: { ${unit} = name; }) (services.${name}.requiredBy ++ [ "migrate-${name}.service" ])
     ) (attrNames services)
   );
 

@@ -18,7 +18,7 @@ let
     concatStringsSep
     filter
     filterAttrs
-    intersectAttrs
+    head
     listToAttrs
     literalExpression
     mapAttrs
@@ -32,7 +32,9 @@ let
     removeSuffix
     showFiles
     types
+    unique
     ;
+  inherit (lib.strings) escapeNixIdentifier;
 
   cfg = config.services.nixmig;
 
@@ -49,7 +51,7 @@ let
 
   gateOf = name: "migrate-${name}.service";
   whereOf = name: "migrations.${name}";
-  whereOfSugar = name: "systemd.services.${lib.strings.escapeNixIdentifier name}.migrations";
+  whereOfSugar = name: "systemd.services.${escapeNixIdentifier name}.migrations";
 
   # What a unit gets that may not start before its gate. The line changes with the versions alone, and a running unit
   # is restarted when it does.
@@ -76,17 +78,15 @@ let
       history.resolve where unit.migrations
   ) (filterAttrs (_: unit: unit.migrations != null) config.systemd.services);
 
-  twice = attrNames (intersectAttrs fromMigrations fromServices);
+  twice = attrNames (builtins.intersectAttrs fromMigrations fromServices);
   filesOf =
     name:
-    map (def: def.file) (
-      filter (def: def.value ? ${name}) options.migrations.definitionsWithLocations
-    );
+    map (def: def.file) (filter (def: def.value ? ${name}) options.migrations.definitionsWithLocations);
 
   services =
     if twice != [ ] then
       let
-        name = lib.head twice;
+        name = head twice;
       in
       throw "`${whereOf name}', in ${showFiles (filesOf name)}, and `${whereOfSugar name}' are both defined, and a service has one history: keep one of them."
     else
@@ -95,8 +95,7 @@ let
   cycle = findCycle services;
 
   whereIs = name: if fromMigrations ? ${name} then whereOf name else whereOfSugar name;
-  declaredOf =
-    name: config.migrations.${name} or config.systemd.services.${name}.migrations;
+  declaredOf = name: config.migrations.${name} or config.systemd.services.${name}.migrations;
   unitOf = name: config.systemd.services.${removeSuffix ".service" name};
 
   # A name that nothing else gives commands to is most likely misspelt, and its migrations would guard nothing.
@@ -112,7 +111,7 @@ let
           !unit.enable
           || unit.serviceConfig ? ExecStart
           || (unit.overrideStrategy or "asDropinIfExists") == "asDropin";
-        message = "${whereIs name}.requiredBy names `${unitName}', which has no ExecStart=: is it misspelt? If it comes from `systemd.packages', set `systemd.services.${lib.strings.escapeNixIdentifier (removeSuffix ".service" unitName)}.overrideStrategy = \"asDropin\"'.";
+        message = "`${unitName}', which waits for the migrations of `${whereIs name}', has no ExecStart=: is it misspelt? If it comes from `systemd.packages', set `systemd.services.${escapeNixIdentifier (removeSuffix ".service" unitName)}.overrideStrategy = \"asDropin\"'.";
       }
     ) service.requiredBy;
 
@@ -220,7 +219,7 @@ in
           listToAttrs (
             map (
               unitName: nameValuePair (removeSuffix ".service" unitName) (gated name (whereOf name) service)
-            ) (lib.unique service.requiredBy)
+            ) (unique service.requiredBy)
           )
         ) config.migrations
       )
@@ -235,7 +234,9 @@ in
         services;
 
     systemd.units = mkIf cfg.enable (
-      mapAttrs' (name: service: nameValuePair (gateOf name) { text = gateText name service; }) config.system.build.migrations
+      mapAttrs' (
+        name: service: nameValuePair (gateOf name) { text = gateText name service; }
+      ) config.system.build.migrations
     );
 
     assertions = concatLists (mapAttrsToList assertionsOf config.system.build.migrations);

@@ -7,7 +7,6 @@ let
   inherit (lib)
     attrNames
     concatMap
-    concatMapStringsSep
     elem
     filter
     hasPrefix
@@ -92,10 +91,7 @@ let
   # Where a step comes from, to be shown: the place that gives it its `up`, before one that only adds to it.
   withOrigin =
     place: step:
-    if isAttrs step then
-      { origin = if step ? up then place else mkDefault place; } // step
-    else
-      step;
+    if isAttrs step then { origin = if step ? up then place else mkDefault place; } // step else step;
 
   # `f` of a value, below whatever `mkIf`, `mkMerge`, `mkForce` and `mkOrder` stand around it.
   below =
@@ -128,15 +124,15 @@ let
     if entry._type or "" == "merge" then
       concatMap (fromEntry loc file) entry.contents
     else if isWrapper entry then
-      map (
-        def: def // { value = mapAttrs (_: content: entry // { inherit content; }) def.value; }
-      ) (fromEntry loc file entry.content)
+      map (def: def // { value = mapAttrs (_: content: entry // { inherit content; }) def.value; }) (
+        fromEntry loc file entry.content
+      )
     else if !isAttrs entry then
       throw "The option `${showOption loc}' is a list of migrations, and one of them is not an attribute set but a ${typeOf entry}, in `${file}'."
     else if !isString (entry.version or null) then
-      throw "A migration in `${
-        concatMapStringsSep "" (name: placeOf name entry file) (lib.take 1 (attrNames entry))
-      }' has no `version' (option `${showOption loc}')."
+      throw "A migration has no `version', or one that is not a string (option `${showOption loc}', in `${
+        if entry == { } then file else placeOf (head (attrNames entry)) entry file
+      }')."
     else
       let
         place = placeOf "version" entry file;
@@ -151,8 +147,7 @@ let
   definitionsOf =
     loc: def:
     let
-      keyed =
-        if isList def.value then concatMap (fromEntry loc def.file) def.value else fromKeyed def;
+      keyed = if isList def.value then concatMap (fromEntry loc def.file) def.value else fromKeyed def;
       checked =
         keyed':
         let
@@ -258,7 +253,8 @@ in
     } (types.attrsOf step);
 
   # A service's options, or only its steps as a list.
-  serviceOrList = service: types.coercedTo (types.listOf types.raw) (steps: { inherit steps; }) service;
+  serviceOrList =
+    service: types.coercedTo (types.listOf types.raw) (steps: { inherit steps; }) service;
 
   # Services by name.
   services =
@@ -275,6 +271,8 @@ in
         if bad == [ ] then
           [ def ]
         else
-          throw "`${head bad}' cannot name a service under `${showOption loc}': letters, digits, `_', `.' and `-', not first `.' or `-', at most 177 bytes (in `${placeOf (head bad) def.value def.file}').";
+          throw "`${head bad}' cannot name a service under `${showOption loc}': letters, digits, `_', `.' and `-', not first `.' or `-', at most 177 bytes (in `${
+            placeOf (head bad) def.value def.file
+          }').";
     } (types.attrsOf service);
 }

@@ -1,0 +1,1 @@
+{ migrations.example.acknowledge = [ "2023-4-7" ]; }

@@ -1,0 +1,1 @@
+{ migrations.example.oldest = "2023-02-30"; }

@@ -1,0 +1,1 @@
+{ migrations.example.steps."2023-04-31".up.script = "up"; }

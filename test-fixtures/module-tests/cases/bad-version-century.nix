@@ -1,0 +1,1 @@
+{ migrations.example = [ { version = "1900-02-29"; } ]; }

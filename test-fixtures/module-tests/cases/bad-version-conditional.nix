@@ -1,0 +1,1 @@
+{ lib, ... }: { migrations.example = [ (lib.mkIf false { version = "2023-02-30"; }) ]; }

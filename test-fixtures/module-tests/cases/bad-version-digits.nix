@@ -1,0 +1,1 @@
+{ migrations.example = [ { version = "20230407"; } ]; }

@@ -1,0 +1,1 @@
+{ migrations.example.steps."2023-13-01".up.script = "up"; }

@@ -1,0 +1,1 @@
+{ systemd.services.example.migrations = [ { version = "2023-02-30"; } ]; }

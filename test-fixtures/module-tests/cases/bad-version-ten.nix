@@ -1,0 +1,1 @@
+{ migrations.example = [ { version = "2023-04-07.10"; } ]; }

@@ -1,0 +1,4 @@
+{ lib, ... }:
+{
+  migrations.example.steps."2023-04-07" = lib.mkIf true { up.script = "one\nof two lines"; };
+}

@@ -1,0 +1,12 @@
+{
+  migrations.example = [
+    {
+      version = "2023-04-07";
+      up.script = "one";
+    }
+    {
+      version = "2023-04-07";
+      up.script = "another";
+    }
+  ];
+}

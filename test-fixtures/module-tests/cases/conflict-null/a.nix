@@ -1,0 +1,3 @@
+{
+  migrations.example.steps."2023-04-07".down.script = null;
+}

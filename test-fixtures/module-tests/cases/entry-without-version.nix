@@ -1,0 +1,1 @@
+{ migrations.example = [ { up.script = "up"; } ]; }

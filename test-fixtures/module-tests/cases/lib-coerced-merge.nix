@@ -1,0 +1,21 @@
+# The library alone.
+{ config, lib, ... }:
+let
+  inherit (lib) mkOption types;
+in
+{
+  options.x = mkOption { type = types.coercedTo types.int (n: [ n ]) (types.listOf types.int); };
+  config = {
+    shown = config.x;
+  }
+  // {
+    x = lib.mkMerge [
+      1
+      [
+        2
+        3
+      ]
+      4
+    ];
+  };
+}

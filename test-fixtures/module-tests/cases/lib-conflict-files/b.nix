@@ -1,0 +1,4 @@
+{ config, ... }: {
+  x = "b";
+  shown = config.x;
+}

@@ -1,0 +1,4 @@
+{
+  _file = "somewhere else";
+  x = "a";
+}

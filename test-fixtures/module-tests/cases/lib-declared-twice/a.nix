@@ -1,0 +1,6 @@
+{ lib, ... }: {
+  options.x = lib.mkOption {
+    type = lib.types.str;
+    default = "a";
+  };
+}

@@ -1,0 +1,14 @@
+# The library alone.
+{ config, lib, ... }:
+let
+  inherit (lib) mkOption types;
+in
+{
+  options.x = mkOption { type = types.enum [ "a" ]; };
+  config = {
+    shown = config.x;
+  }
+  // {
+    x = "b";
+  };
+}

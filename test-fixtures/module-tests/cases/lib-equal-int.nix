@@ -1,0 +1,17 @@
+# The library alone.
+{ config, lib, ... }:
+let
+  inherit (lib) mkOption types;
+in
+{
+  options.x = mkOption { type = types.int; };
+  config = {
+    shown = config.x;
+  }
+  // {
+    x = lib.mkMerge [
+      1
+      1
+    ];
+  };
+}

@@ -1,0 +1,4 @@
+{
+  imports = [ ./c.nix ];
+  list = [ "b" ];
+}

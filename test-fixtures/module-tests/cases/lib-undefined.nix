@@ -1,0 +1,12 @@
+# The library alone.
+{ config, lib, ... }:
+let
+  inherit (lib) mkOption types;
+in
+{
+  options.x = mkOption { type = types.str; };
+  config = {
+    shown = config.x;
+  }
+  // { };
+}

@@ -1,0 +1,1 @@
+{ migrations.postgresql.steps."2023-09-14".program = "16"; }

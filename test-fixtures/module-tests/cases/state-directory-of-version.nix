@@ -1,0 +1,7 @@
+{ pkgs, ... }:
+{
+  migrations.postgresql = {
+    package = pkgs.postgresql;
+    stateDirectories = [ "/var/lib/postgresql/17" ];
+  };
+}

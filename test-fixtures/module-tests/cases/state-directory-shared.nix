@@ -1,0 +1,1 @@
+{ migrations.example.stateDirectories = [ "/var/lib" ]; }

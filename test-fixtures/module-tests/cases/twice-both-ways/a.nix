@@ -1,0 +1,3 @@
+{
+  migrations.example = [ { version = "2023-04-07"; } ];
+}

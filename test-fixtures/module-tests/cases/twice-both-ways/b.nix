@@ -1,0 +1,3 @@
+{
+  systemd.services.example.migrations = [ { version = "2024-04-07"; } ];
+}

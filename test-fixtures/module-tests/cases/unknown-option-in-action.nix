@@ -1,0 +1,8 @@
+{
+  migrations.example = [
+    {
+      version = "2023-04-07";
+      up.scripts = "up";
+    }
+  ];
+}

@@ -1,0 +1,1 @@
+{ migrations.example.statedirectories = [ "/var/lib/example" ]; }

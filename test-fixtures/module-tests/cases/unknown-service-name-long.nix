@@ -1,0 +1,1 @@
+{ lib, ... }: { migrations.${lib.concatStrings (lib.genList (_: "x") 178)} = [ ]; }

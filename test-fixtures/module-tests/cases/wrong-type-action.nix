@@ -1,0 +1,1 @@
+{ migrations.example.steps."2023-04-07".up = "up"; }

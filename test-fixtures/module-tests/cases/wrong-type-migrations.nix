@@ -1,0 +1,1 @@
+{ migrations = [ { version = "2023-04-07"; } ]; }

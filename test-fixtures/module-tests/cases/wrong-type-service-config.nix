@@ -1,0 +1,5 @@
+{
+  migrations.example.serviceConfig.User = {
+    name = "postgres";
+  };
+}

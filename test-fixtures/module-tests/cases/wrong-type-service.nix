@@ -1,0 +1,1 @@
+{ migrations.example = "2023-04-07"; }

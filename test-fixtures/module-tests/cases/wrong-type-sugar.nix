@@ -1,0 +1,1 @@
+{ systemd.services.example.migrations = true; }

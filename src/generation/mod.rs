@@ -6,6 +6,7 @@ pub mod evaluation;
 pub mod gate;
 pub mod programs;
 pub mod unit_file;
+pub mod units;
 
 use std::path::PathBuf;
 use std::time::Duration;

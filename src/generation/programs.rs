@@ -3,6 +3,7 @@
 //! Works on texts alone: closures and derivations are read the same way, and the store need not be `/nix/store`.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use crate::model::{KnownService, Program, UnitName, known_services};
 
@@ -38,7 +39,7 @@ pub fn known_by_unit(unit: &UnitName) -> impl Iterator<Item = &'static KnownServ
 /// It is looked for where the unit starts it, then in the rest of its command, then in its `PATH`, for `ExecStart=` may be
 /// a script. A unit of which neither the table nor `wanted` tells what to look for runs what `ExecStart=` names, unless that
 /// has no version, as scripts have none. `files` are the unit and then its drop-ins.
-pub fn program_of(unit: &UnitName, files: &[UnitFile<'_>], wanted: &[String]) -> Option<Program> {
+pub fn program_of(unit: &UnitName, files: &[UnitFile<'_>], wanted: &BTreeSet<String>) -> Option<Program> {
     let commands = unit_file::list(files, "Service", "ExecStart");
     let is_wanted = |program: &Program| {
         known_by_unit(unit).any(|known| known.runs(program)) || wanted.contains(&program.name)
@@ -182,7 +183,7 @@ mod tests {
             .iter()
             .map(|text| UnitFile::parse(text.as_bytes()).unwrap())
             .collect();
-        let wanted: Vec<_> = wanted.iter().map(|&name| name.to_owned()).collect();
+        let wanted: BTreeSet<_> = wanted.iter().map(|&name| name.to_owned()).collect();
         program_of(&unit.parse().unwrap(), &files, &wanted).map(|program| program.display())
     }
 

@@ -1,0 +1,491 @@
+//! Owns what a generation's units make of its [`Generation`]: services from gates, programs from gated and well-known units.
+//!
+//! Works on any set of unit texts, so that a closure and its derivation cannot be read differently. Opens nothing itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{
+    Action, Generation, Migration, Part, Service, ServiceName, Setting, UnitName, Unknown, Version,
+};
+
+use super::gate::{self, GateError};
+use super::programs::{known_by_unit, program_of};
+use super::unit_file::UnitFile;
+
+/// What stands under a unit's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// The unit itself.
+    Unit,
+    /// Another name of a unit that is there.
+    Alias,
+    /// A link to `/dev/null`: the unit never starts.
+    Masked,
+}
+
+/// The text of a unit or of a drop-in.
+#[derive(Clone, Debug)]
+pub struct UnitText {
+    /// Its file, for messages.
+    pub file: String,
+    /// What it says.
+    pub bytes: Vec<u8>,
+}
+
+/// The units of one generation.
+pub trait Units {
+    /// Why a unit's text cannot be had.
+    type Error: std::error::Error + From<Box<GateError>>;
+
+    /// All `.service` units, by name.
+    fn entries(&self) -> &BTreeMap<UnitName, Entry>;
+
+    /// The text of a unit that is an [`Entry::Unit`] or [`Entry::Alias`].
+    fn text(&self, unit: &UnitName) -> Result<UnitText, Self::Error>;
+
+    /// The texts of its `<unit>.d/*.conf`, in the order in which systemd reads them; they may be there without the unit.
+    fn drop_ins(&self, unit: &UnitName) -> Result<Vec<UnitText>, Self::Error>;
+}
+
+/// Units whose programs are wanted, with the names of the programs that are looked for in each, besides the well-known.
+pub type Wanted = BTreeMap<UnitName, BTreeSet<String>>;
+
+/// Reads every service and unit into `generation`.
+///
+/// # Errors
+///
+/// Fails where a gate cannot be read. Any other unit that cannot be read has an unknown program.
+pub fn collect<U: Units>(units: &U, generation: &mut Generation) -> Result<(), U::Error> {
+    let mut masked = BTreeSet::new();
+    for (unit, entry) in units.entries() {
+        let Some(service) = unit.gated_service() else {
+            continue;
+        };
+        match entry {
+            Entry::Alias => {}
+            Entry::Masked => {
+                masked.insert(service);
+            }
+            Entry::Unit => {
+                let text = units.text(unit)?;
+                if let Some(gate) = gate::read(&service, &text.file, &text.bytes)? {
+                    generation.services.insert(service, gate.service);
+                }
+            }
+        }
+    }
+    if !masked.is_empty() {
+        let found = masked_services(units, &masked);
+        generation.services.extend(found);
+    }
+    let not_read = || {
+        Setting::Unknown(Unknown {
+            reason: "the unit was not looked into".to_owned(),
+            at: None,
+        })
+    };
+    for (unit, &entry) in units.entries() {
+        if entry == Entry::Unit {
+            generation.units.insert(unit.clone(), not_read());
+        }
+    }
+    generation.units_complete = true;
+
+    let mut wanted = gated(generation);
+    for (unit, _) in units.entries().iter().filter(|&(_, &entry)| entry == Entry::Unit) {
+        if known_by_unit(unit).next().is_some() {
+            wanted.entry(unit.clone()).or_default();
+        }
+    }
+    look_into(units, &wanted, generation);
+    Ok(())
+}
+
+/// The units that a generation's services gate, with the names of those services' packages.
+pub fn gated(generation: &Generation) -> Wanted {
+    let mut wanted = Wanted::new();
+    for service in generation.services.values() {
+        for unit in service.units.value().into_iter().flatten() {
+            let names = wanted.entry(unit.clone()).or_default();
+            names.extend(service.package.value().map(|package| package.name.clone()));
+        }
+    }
+    wanted
+}
+
+/// Reads the programs of units into `generation`, and notes where a unit and its gates disagree.
+pub fn look_into<U: Units>(units: &U, wanted: &Wanted, generation: &mut Generation) {
+    for (unit, names) in wanted {
+        let Some(file) = file_of(units, unit) else {
+            continue;
+        };
+        let program = match texts(units, file) {
+            Ok(texts) => match parse(&texts) {
+                Ok(files) => {
+                    cross_check(unit, &files, generation);
+                    program_of(unit, &files, names).into()
+                }
+                Err(reason) => Setting::Unknown(Unknown { reason, at: None }),
+            },
+            Err(error) => Setting::Unknown(Unknown {
+                reason: error.to_string(),
+                at: None,
+            }),
+        };
+        generation.units.insert(unit.clone(), program);
+    }
+}
+
+/// The unit file that a name is read from: its own, or that of its template.
+fn file_of<'u, U: Units>(units: &'u U, unit: &UnitName) -> Option<&'u UnitName> {
+    let template = || {
+        let (prefix, _) = unit.as_str().split_once('@')?;
+        format!("{prefix}@.service").parse::<UnitName>().ok()
+    };
+    let entries = units.entries();
+    let (file, entry) = entries
+        .get_key_value(unit)
+        .or_else(|| entries.get_key_value(&template()?))?;
+    (*entry != Entry::Masked).then_some(file)
+}
+
+fn texts<U: Units>(units: &U, unit: &UnitName) -> Result<Vec<UnitText>, U::Error> {
+    let mut texts = vec![units.text(unit)?];
+    texts.extend(units.drop_ins(unit)?);
+    Ok(texts)
+}
+
+fn parse(texts: &[UnitText]) -> Result<Vec<UnitFile<'_>>, String> {
+    texts
+        .iter()
+        .map(|text| UnitFile::parse(&text.bytes).map_err(|error| format!("{}, {error}", text.file)))
+        .collect()
+}
+
+/// Notes where the versions that a unit carries are not those of its gates.
+fn cross_check(unit: &UnitName, files: &[UnitFile<'_>], generation: &mut Generation) {
+    let mut notes = Vec::new();
+    match gate::versions(files) {
+        Ok(carried) => {
+            for service in generation.services.values().filter(|service| !service.masked) {
+                let gates = service.units.value().is_some_and(|units| units.contains(unit));
+                let history: BTreeSet<_> = service.history.versions().collect();
+                match carried.get(&service.name) {
+                    None if gates => notes.push(format!(
+                        "{unit} carries no versions of {}, whose gate names it: the gate counts",
+                        service.name
+                    )),
+                    Some(versions) if *versions != history => notes.push(format!(
+                        "{unit} carries the versions {} of {}, its gate {}: the gate counts",
+                        words(versions),
+                        service.name,
+                        words(&history)
+                    )),
+                    _ => {}
+                }
+            }
+            for service in carried.keys() {
+                if !generation.services.contains_key(service) {
+                    notes.push(format!(
+                        "{unit} carries versions of {service}, which has no gate here"
+                    ));
+                }
+            }
+        }
+        Err(problem) => notes.push(format!("{unit} carries versions that cannot be read: {problem}")),
+    }
+    for note in notes {
+        if !generation.notes.contains(&note) {
+            generation.notes.push(note);
+        }
+    }
+}
+
+fn words(versions: &BTreeSet<Version>) -> String {
+    if versions.is_empty() {
+        return "(none)".to_owned();
+    }
+    let words: Vec<_> = versions.iter().map(Version::to_string).collect();
+    words.join(" ")
+}
+
+/// Services whose gates are linked to `/dev/null`: their versions are in the units that they gate. A masked unit whose
+/// service no unit names was no gate.
+fn masked_services<U: Units>(units: &U, masked: &BTreeSet<ServiceName>) -> BTreeMap<ServiceName, Service> {
+    let mut services = BTreeMap::<ServiceName, Service>::new();
+    let mut unread = Vec::new();
+    for unit in units.entries().keys() {
+        let Some(file) = file_of(units, unit) else {
+            continue;
+        };
+        let carried = texts(units, file)
+            .map_err(|error| error.to_string())
+            .and_then(|texts| {
+                let files = parse(&texts)?;
+                gate::versions(&files).map_err(|problem| format!("{unit}: {problem}"))
+            });
+        match carried {
+            Ok(carried) => {
+                for (name, versions) in carried.into_iter().filter(|(name, _)| masked.contains(name)) {
+                    let service = services
+                        .entry(name.clone())
+                        .or_insert_with(|| masked_service(name));
+                    if let Setting::Set(units) = &mut service.units {
+                        units.insert(unit.clone());
+                    }
+                    for version in versions {
+                        // Two units of a service carry the same versions.
+                        let _ = service.history.insert(masked_migration(version));
+                    }
+                }
+            }
+            Err(reason) => unread.push(Unknown { reason, at: None }),
+        }
+    }
+    for service in services.values_mut() {
+        service.history.unread.clone_from(&unread);
+    }
+    services
+}
+
+fn because_masked() -> Unknown {
+    Unknown {
+        reason: "its gate is linked to /dev/null".to_owned(),
+        at: None,
+    }
+}
+
+fn masked_service(name: ServiceName) -> Service {
+    Service {
+        units: Setting::Set(BTreeSet::new()),
+        requires: Setting::Unknown(because_masked()),
+        state_directories: Setting::Unknown(because_masked()),
+        package: Setting::Unknown(because_masked()),
+        detect: Setting::Unknown(because_masked()),
+        oldest: Setting::Unknown(because_masked()),
+        masked: true,
+        ..Service::new(name)
+    }
+}
+
+fn masked_migration(version: Version) -> Migration {
+    let action = || {
+        let mut action = Action::default();
+        for part in Part::ALL {
+            *action.part_mut(part) = Setting::Unknown(because_masked());
+        }
+        action
+    };
+    Migration {
+        program: Setting::Unknown(because_masked()),
+        cumulative: Setting::Unknown(because_masked()),
+        up: action(),
+        down: action(),
+        ..Migration::new(version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Kind, UnitState};
+
+    const HASH: &str = "0123456789abcdfghijklmnpqrsvwxyz";
+
+    /// Units in memory: name, what stands there, text; a name `x.service.d` is a drop-in.
+    #[derive(Default)]
+    struct Memory {
+        entries: BTreeMap<UnitName, Entry>,
+        texts: BTreeMap<String, String>,
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    enum MemoryError {
+        #[error("gone")]
+        Gone,
+        #[error(transparent)]
+        Gate(#[from] Box<GateError>),
+    }
+
+    impl Memory {
+        fn with(mut self, name: &str, entry: Entry, text: &str) -> Self {
+            if let Ok(unit) = name.parse() {
+                self.entries.insert(unit, entry);
+            }
+            if !text.is_empty() {
+                self.texts.insert(name.to_owned(), text.to_owned());
+            }
+            self
+        }
+
+        fn get(&self, name: &str) -> Option<UnitText> {
+            let text = self.texts.get(name)?;
+            Some(UnitText {
+                file: name.to_owned(),
+                bytes: text.clone().into_bytes(),
+            })
+        }
+
+        fn read(&self) -> Generation {
+            let mut generation = Generation::new("x", Kind::Closure);
+            collect(self, &mut generation).unwrap();
+            generation
+        }
+    }
+
+    impl Units for Memory {
+        type Error = MemoryError;
+
+        fn entries(&self) -> &BTreeMap<UnitName, Entry> {
+            &self.entries
+        }
+
+        fn text(&self, unit: &UnitName) -> Result<UnitText, MemoryError> {
+            self.get(unit.as_str()).ok_or(MemoryError::Gone)
+        }
+
+        fn drop_ins(&self, unit: &UnitName) -> Result<Vec<UnitText>, MemoryError> {
+            Ok(self.get(&format!("{unit}.d")).into_iter().collect())
+        }
+    }
+
+    fn gate(service: &str, head: &str, versions: &[&str]) -> String {
+        let sections: String = versions
+            .iter()
+            .map(|version| format!("[X-Migration {version}]\n"))
+            .collect();
+        format!("[Unit]\nX-Migration-Format=1\nX-Migration-Service={service}\n{head}{sections}")
+    }
+
+    fn runs(program: &str, versions: &str) -> String {
+        format!("[Unit]\n{versions}[Service]\nExecStart=/nix/store/{HASH}-{program}/bin/x\n")
+    }
+
+    fn program(generation: &Generation, unit: &str) -> Option<String> {
+        match generation.unit(&unit.parse().unwrap()) {
+            UnitState::Present(program) => program.map(crate::model::Program::display),
+            state => panic!("{unit}: {state:?}"),
+        }
+    }
+
+    #[test]
+    fn gated_and_known_units_have_programs_and_others_are_not_looked_into() {
+        let head = format!(
+            "X-Migration-Units=app.service a@1.service\nX-Migration-Package=/nix/store/{HASH}-app-2\n"
+        );
+        let carried = "X-Migration-Versions=app 2023-01-01\n";
+        let generation = Memory::default()
+            .with(
+                "migrate-app.service",
+                Entry::Unit,
+                &gate("app", &head, &["2023-01-01"]),
+            )
+            .with(
+                "migrate-stranger.service",
+                Entry::Unit,
+                "[Service]\nExecStart=/x\n",
+            )
+            .with("app.service", Entry::Unit, &runs("app-1.9", ""))
+            .with(
+                "app.service.d",
+                Entry::Unit,
+                &format!(
+                    "[Unit]\n{carried}[Service]\nExecStart=\nExecStart=/nix/store/{HASH}-app-2.1/bin/x\n"
+                ),
+            )
+            .with("a@.service", Entry::Unit, &runs("app-3", carried))
+            .with("postgresql.service", Entry::Unit, &runs("postgresql-17.2", ""))
+            .with("mysql.service", Entry::Alias, &runs("mariadb-10", ""))
+            .with("redis.service", Entry::Masked, "")
+            .with("sshd.service", Entry::Unit, "")
+            .read();
+        assert_eq!(generation.services.len(), 1);
+        assert_eq!(program(&generation, "app.service").as_deref(), Some("app 2.1"));
+        assert_eq!(program(&generation, "a@1.service").as_deref(), Some("app 3"));
+        assert_eq!(
+            program(&generation, "postgresql.service").as_deref(),
+            Some("postgresql 17.2")
+        );
+        assert_eq!(program(&generation, "sshd.service"), None);
+        assert_eq!(program(&generation, "migrate-stranger.service"), None);
+        assert!(generation.units["sshd.service"].unknown().is_some());
+        for absent in ["mysql.service", "redis.service", "none.service"] {
+            assert_eq!(generation.unit(&absent.parse().unwrap()), UnitState::Absent);
+        }
+        assert_eq!(generation.notes, [""; 0]);
+    }
+
+    #[test]
+    fn a_unit_that_does_not_fit_its_gate_is_noted() {
+        let head = "X-Migration-Units=a.service b.service gone.service\n";
+        let generation = Memory::default()
+            .with(
+                "migrate-app.service",
+                Entry::Unit,
+                &gate("app", head, &["2023-01-01"]),
+            )
+            .with(
+                "a.service",
+                Entry::Unit,
+                &runs("app-1", "X-Migration-Versions=app\nX-Migration-Versions=other\n"),
+            )
+            .with("b.service", Entry::Unit, &runs("app-1", ""))
+            .read();
+        assert_eq!(
+            generation.notes,
+            [
+                "a.service carries the versions (none) of app, its gate 2023-01-01: the gate counts",
+                "a.service carries versions of other, which has no gate here",
+                "b.service carries no versions of app, whose gate names it: the gate counts",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_masked_gate_leaves_versions_and_nothing_else() {
+        let generation = Memory::default()
+            .with("migrate-app.service", Entry::Masked, "")
+            .with("migrate-stranger.service", Entry::Masked, "")
+            .with(
+                "app.service",
+                Entry::Unit,
+                &runs("app-1", "X-Migration-Versions=app 2023-01-01 2024-01-01\n"),
+            )
+            .with("broken.service", Entry::Unit, "[Unit\n")
+            .read();
+        assert_eq!(generation.services.len(), 1);
+        let service = &generation.services["app"];
+        assert!(service.masked);
+        assert_eq!(service.units.value().unwrap().len(), 1);
+        assert_eq!(service.history.len(), 2);
+        let migration = service.history.iter().next().unwrap();
+        assert!(migration.up.script.unknown().is_some() && !migration.up.is_empty());
+        assert_eq!(service.history.unread.len(), 1);
+        assert!(
+            service.history.unread[0]
+                .reason
+                .contains("broken.service, line 1: a broken section header")
+        );
+    }
+
+    #[test]
+    fn a_broken_gate_is_an_error_and_a_broken_unit_an_unknown() {
+        let broken = Memory::default().with(
+            "migrate-app.service",
+            Entry::Unit,
+            &gate("app", "X-Migration-New=1\n", &[]),
+        );
+        let mut generation = Generation::new("x", Kind::Closure);
+        assert!(matches!(
+            collect(&broken, &mut generation),
+            Err(MemoryError::Gate(_))
+        ));
+        let generation = Memory::default()
+            .with("postgresql.service", Entry::Unit, "[Service\n")
+            .with("redis.service", Entry::Unit, "")
+            .read();
+        let reason = |unit: &str| generation.units[unit].unknown().unwrap().reason.clone();
+        assert!(reason("postgresql.service").starts_with("postgresql.service, line 1: a broken section"));
+        assert_eq!(reason("redis.service"), "gone");
+    }
+}

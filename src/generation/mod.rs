@@ -5,6 +5,7 @@
 pub mod evaluation;
 pub mod gate;
 pub mod programs;
+pub mod source;
 pub mod unit_file;
 pub mod units;
 

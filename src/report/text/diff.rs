@@ -1,0 +1,148 @@
+//! What lies between two generations, as text.
+
+use super::super::summary::count;
+use super::super::{Diff, Movement, Options, Summary};
+use super::page::{Page, Tone, plain, span};
+use super::{direction, heading, items, list, scripts, warning, words};
+use crate::model::UnitName;
+use crate::plan::{Finding, Plan, Presence, ServicePlan, Severity, Step, StepId};
+
+/// How far the lines of a step are in.
+const STEP: usize = 6;
+
+/// Draws a plan.
+pub(in crate::report) fn diff(diff: &Diff<'_>, options: Options) -> String {
+    let mut page = Page::new(options.width);
+    for (side, generation) in [("from", diff.old), ("to", diff.new)] {
+        page.line(0, 0, &[span(Tone::Faint, side)]);
+        heading(&mut page, 2, generation);
+    }
+    for (index, plan) in diff.plan.services.iter().enumerate() {
+        if noteworthy(plan) {
+            page.gap();
+            service(&mut page, diff.plan, index, plan, options);
+        }
+    }
+    let quiet: Vec<_> = diff
+        .plan
+        .services
+        .iter()
+        .filter(|service| !noteworthy(service))
+        .map(|service| service.name.as_str())
+        .collect();
+    if !quiet.is_empty() {
+        page.gap();
+        list(&mut page, 0, "unchanged:", quiet);
+    }
+    for finding in words::findings(diff.plan) {
+        page.gap();
+        self::finding(&mut page, finding);
+    }
+    page.gap();
+    page.line(0, 2, &[span(Tone::Strong, Summary::of(diff.plan))]);
+    page.finish()
+}
+
+/// Whether there is more to say of a service than that it is there.
+fn noteworthy(service: &ServicePlan) -> bool {
+    !service.steps.is_empty() || service.presence != Presence::Both || service.baseline.is_some()
+}
+
+fn service(page: &mut Page, plan: &Plan, index: usize, service: &ServicePlan, options: Options) {
+    let movement = Movement::of(service);
+    let tone = match movement {
+        Movement::Up => Tone::Up,
+        Movement::Down | Movement::Both => Tone::Down,
+        Movement::Undecided => Tone::Refused,
+        Movement::Unchanged => Tone::Faint,
+    };
+    let presence = match service.presence {
+        Presence::Both => "",
+        Presence::Lost => "  (no longer declared)",
+        Presence::Gained => "  (newly declared)",
+    };
+    page.line(
+        0,
+        2,
+        &[
+            span(Tone::Strong, &service.name),
+            plain("  "),
+            span(tone, movement.name()),
+            plain("  "),
+            plain(words::end(service.from())),
+            plain(" → "),
+            plain(words::end(service.target)),
+            span(Tone::Faint, presence),
+        ],
+    );
+    for sentence in service.baseline.iter().flat_map(words::baseline) {
+        page.prose(2, span(Tone::Note, "first contact:"), &sentence);
+    }
+    for (number, step) in service.steps.iter().enumerate() {
+        let id = StepId {
+            service: index,
+            step: number,
+        };
+        let place = plan.order.iter().position(|other| *other == id);
+        self::step(page, place, step, options);
+    }
+    if !service.steps.is_empty() {
+        list(page, 2, "held back meanwhile:", service.units.iter().map(UnitName::as_str));
+    }
+}
+
+/// Draws one step. `place` is where in the order of all steps it comes.
+fn step(page: &mut Page, place: Option<usize>, step: &Step, options: Options) {
+    let place = place.map_or_else(|| "-".to_owned(), |place| format!("{}.", place + 1));
+    let mut line = vec![
+        span(Tone::Faint, format!("{place:>5} ")),
+        span(direction(step.direction), format!("{:<4} ", step.direction.name())),
+        span(Tone::Strong, step.version),
+        plain("  "),
+    ];
+    line.extend(items(&words::step(step)));
+    page.line(0, STEP, &line);
+    if !step.swallowed.is_empty() {
+        let number = count(step.swallowed.len(), "older step");
+        let text = format!("{} (cumulative: not run by themselves)", words::versions(&step.swallowed));
+        page.prose(STEP, span(Tone::Faint, format!("stands for {number}:")), &text);
+    }
+    warning(page, STEP, &step.action);
+    if let Some(origin) = &step.origin {
+        page.prose(STEP, span(Tone::Faint, "defined at"), &origin.to_string());
+    }
+    if options.scripts {
+        scripts(page, STEP, &step.action);
+    }
+}
+
+fn finding(page: &mut Page, finding: &Finding) {
+    let tone = match finding.severity {
+        Severity::Note => Tone::Note,
+        Severity::Warning => Tone::Warning,
+        Severity::Refused => Tone::Refused,
+    };
+    let service = finding
+        .service
+        .as_ref()
+        .map_or_else(String::new, |service| format!(" {service}:"));
+    page.line(
+        0,
+        2,
+        &[
+            span(tone, finding.severity.name()),
+            plain("["),
+            plain(finding.code),
+            plain("]"),
+            span(Tone::Strong, service),
+            plain(" "),
+            plain(&finding.message),
+        ],
+    );
+    if !finding.help.is_empty() {
+        page.prose(2, span(Tone::Faint, "help:"), &finding.help);
+    }
+    if let Some(at) = &finding.at {
+        page.prose(2, span(Tone::Faint, "at"), &at.to_string());
+    }
+}

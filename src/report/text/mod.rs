@@ -1,0 +1,86 @@
+//! Text for an operator, on a page of a given width.
+
+mod diff;
+mod page;
+mod show;
+
+pub(super) use diff::diff;
+pub(super) use show::show;
+
+use page::{Page, Span, Tone, plain, span};
+
+use super::words::{self, Weight, Words};
+use crate::model::{Action, Direction, Generation};
+
+/// The tone of a direction.
+fn direction(direction: Direction) -> Tone {
+    match direction {
+        Direction::Up => Tone::Up,
+        Direction::Down => Tone::Down,
+    }
+}
+
+/// Draws what a generation is: what it was called, where it was read from, what the reader did besides.
+fn heading(page: &mut Page, indent: usize, generation: &Generation) {
+    page.line(
+        indent,
+        indent,
+        &[
+            span(Tone::Strong, &generation.label),
+            plain("  "),
+            plain(words::kind(generation)),
+        ],
+    );
+    if let Some(identity) = generation.identity.as_ref().filter(|text| **text != generation.label) {
+        page.line(indent, indent, &[span(Tone::Faint, identity)]);
+    }
+    for note in &generation.notes {
+        page.prose(indent, span(Tone::Note, "note:"), note);
+    }
+}
+
+/// The items of a list with commas between, in their tones.
+fn items(items: &[(Weight, String)]) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for (index, (weight, text)) in items.iter().enumerate() {
+        let tone = match weight {
+            Weight::Fine => Tone::Plain,
+            Weight::Missing => Tone::Warning,
+            Weight::Unknown => Tone::Note,
+        };
+        if index > 0 {
+            spans.push(plain(", "));
+        }
+        spans.push(span(tone, text));
+    }
+    spans
+}
+
+/// Draws the warning of an action in full.
+fn warning(page: &mut Page, indent: usize, action: &Action) {
+    if let Some(text) = words::warning(action) {
+        page.prose(indent, span(Tone::Warning, "warning:"), &text);
+    }
+}
+
+/// Draws the scripts of an action in full.
+fn scripts(page: &mut Page, indent: usize, action: &Action) {
+    for (part, text) in words::scripts(action) {
+        let name = span(Tone::Strong, format!("{}:", part.name()));
+        match text {
+            Words::Text(text) => {
+                page.line(indent, indent, &[name]);
+                page.verbatim(indent, text);
+            }
+            Words::Phrase(phrase) => page.prose(indent, name, &phrase),
+        }
+    }
+}
+
+/// Draws a list of names behind a lead, if there are any.
+fn list<'a>(page: &mut Page, indent: usize, lead: &str, names: impl IntoIterator<Item = &'a str>) {
+    let names: Vec<_> = names.into_iter().collect();
+    if !names.is_empty() {
+        page.prose(indent, span(Tone::Faint, lead), &names.join(", "));
+    }
+}

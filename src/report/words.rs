@@ -1,0 +1,227 @@
+//! Owns the phrases that text and Markdown share: one way of saying a thing, whoever draws it.
+
+use super::summary::count;
+use crate::model::{Action, Direction, Generation, Migration, Part, Program, Service, Setting, Text, Unknown, Version};
+use crate::plan::{Baseline, BaselineSource, Finding, Plan, Step};
+
+/// How an item of a list of what a step has is to be taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// As it should be.
+    Fine,
+    /// To be looked at.
+    Missing,
+    /// It could not be told.
+    Unknown,
+}
+
+/// What an action has besides its warning: `script`, `backup`, `restore unknown`.
+pub(super) fn parts(action: &Action) -> Vec<(Weight, String)> {
+    let mut parts = Vec::new();
+    for part in Part::ALL {
+        match (action.part(part), part) {
+            (Setting::Unset, Part::Script) => parts.push((Weight::Missing, "no script".to_owned())),
+            (Setting::Unset, _) | (Setting::Set(_), Part::Warn) => {}
+            (Setting::Set(_), _) => parts.push((Weight::Fine, part.name().to_owned())),
+            (Setting::Unknown(_), _) => parts.push((Weight::Unknown, format!("{} unknown", part.name()))),
+        }
+    }
+    parts
+}
+
+/// What a step has: the parts of its action, whether nixmig backs up for it, whether it can be undone, whether somebody has
+/// to acknowledge it.
+pub(super) fn step(step: &Step) -> Vec<(Weight, String)> {
+    let mut items = parts(&step.action);
+    let mut add = |weight, text: &str| items.push((weight, text.to_owned()));
+    if step.built_in_backup {
+        add(Weight::Fine, "state directories backed up");
+    }
+    match (step.direction, step.undoable) {
+        (Direction::Up, Some(true)) => add(Weight::Fine, "down"),
+        (Direction::Up, Some(false)) => add(Weight::Missing, "no down"),
+        (Direction::Up, None) => add(Weight::Unknown, "down unknown"),
+        (Direction::Down, _) => {}
+    }
+    if step.needs_acknowledgement {
+        add(Weight::Missing, "to be acknowledged");
+    }
+    items
+}
+
+/// The words of an action's warning, or why there are none to show.
+pub(super) fn warning(action: &Action) -> Option<String> {
+    match &action.warn {
+        Setting::Unset => None,
+        Setting::Set(text) => Some(
+            text.text
+                .clone()
+                .unwrap_or_else(|| "(there is one; its words were not read)".to_owned()),
+        ),
+        Setting::Unknown(reason) => Some(format!("(not known: {})", unknown(reason))),
+    }
+}
+
+/// What is to be said of a script's words: the words, or a phrase in place of them.
+pub(super) enum Words<'a> {
+    Text(&'a str),
+    Phrase(String),
+}
+
+/// The scripts of an action in the order in which they run, with their words.
+pub(super) fn scripts(action: &Action) -> Vec<(Part, Words<'_>)> {
+    [Part::Backup, Part::Script, Part::Verify, Part::Restore]
+        .into_iter()
+        .filter_map(|part| Some((part, words(action.part(part))?)))
+        .collect()
+}
+
+fn words(setting: &Setting<Text>) -> Option<Words<'_>> {
+    Some(match setting {
+        Setting::Unset => return None,
+        Setting::Set(Text { text: Some(text), .. }) => Words::Text(text),
+        Setting::Set(Text { path: Some(path), .. }) => Words::Phrase(format!("its words were not read: {path}")),
+        Setting::Set(_) => Words::Phrase("its words were not read".to_owned()),
+        Setting::Unknown(reason) => Words::Phrase(format!("not known: {}", unknown(reason))),
+    })
+}
+
+/// Why something is not known, and where.
+pub(super) fn unknown(unknown: &Unknown) -> String {
+    match &unknown.at {
+        Some(at) => format!("{} ({at})", unknown.reason),
+        None => unknown.reason.clone(),
+    }
+}
+
+/// `postgresql 17.2`.
+pub(super) fn program(program: &Program) -> String {
+    match &program.version {
+        Some(version) => format!("{} {version}", program.name),
+        None => program.name.clone(),
+    }
+}
+
+/// Where a generation was read from, and its release: `closure, NixOS 25.05`.
+pub(super) fn kind(generation: &Generation) -> String {
+    let kind = generation.kind.name();
+    match &generation.release {
+        Setting::Unset => kind.to_owned(),
+        Setting::Set(release) => format!("{kind}, NixOS {release}"),
+        Setting::Unknown(_) => format!("{kind}, release unknown"),
+    }
+}
+
+/// Versions between commas.
+pub(super) fn versions(versions: &[Version]) -> String {
+    let texts: Vec<_> = versions.iter().map(Version::to_string).collect();
+    texts.join(", ")
+}
+
+/// The version on one end of a path.
+pub(super) fn end(version: Option<Version>) -> String {
+    version.map_or_else(|| "none".to_owned(), |version| version.to_string())
+}
+
+/// What first contact assumed, as sentences.
+pub(super) fn baseline(baseline: &Baseline) -> Vec<String> {
+    let told = match &baseline.source {
+        BaselineSource::Detect => "the detect script".to_owned(),
+        BaselineSource::Fresh => "there being no state yet".to_owned(),
+        BaselineSource::Program(program) => format!("the old generation's program, {program}"),
+        BaselineSource::Release(release) => format!("the old generation's release, NixOS {release}"),
+        BaselineSource::Nothing => "nothing".to_owned(),
+    };
+    let mut sentences = vec![match baseline.assumed.as_slice() {
+        [] => format!("nothing is taken as applied, judged by {told}"),
+        assumed => format!("{} taken as applied, judged by {told}", versions(assumed)),
+    }];
+    if !baseline.undecided.is_empty() {
+        sentences.push(format!(
+            "whether {} is applied cannot be told: nothing runs until `nixmig stamp` decides",
+            versions(&baseline.undecided)
+        ));
+    }
+    sentences
+}
+
+/// The findings of a plan: the worst first, else in the plan's order.
+pub(super) fn findings(plan: &Plan) -> Vec<&Finding> {
+    let mut findings: Vec<_> = plan.findings().collect();
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    findings
+}
+
+/// Names between commas, or `none`.
+pub(super) fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.collect();
+    match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.join(", "),
+    }
+}
+
+/// What is set of a migration besides its actions.
+pub(super) fn facts(migration: &Migration) -> Vec<String> {
+    let program = match &migration.program {
+        Setting::Unset => None,
+        Setting::Set(program) => Some(format!("program {program}")),
+        Setting::Unknown(reason) => Some(format!("program unknown: {}", unknown(reason))),
+    };
+    let cumulative = match &migration.cumulative {
+        Setting::Unset => None,
+        Setting::Set(()) => Some("cumulative".to_owned()),
+        Setting::Unknown(reason) => Some(format!("cumulative unknown: {}", unknown(reason))),
+    };
+    program.into_iter().chain(cumulative).collect()
+}
+
+/// What a generation holds, in one line: `2 services, 12 migrations; 3 unknown`.
+pub(super) fn holdings(generation: &Generation) -> String {
+    let migrations: usize = generation
+        .services
+        .values()
+        .map(|service| service.history.len())
+        .sum();
+    let unknown = unknowns(generation);
+    let mut line = match generation.services.len() {
+        0 => "No service declares migrations".to_owned(),
+        services => format!("{}, {}", count(services, "service"), count(migrations, "migration")),
+    };
+    if unknown > 0 {
+        line.push_str(&format!("; {unknown} unknown"));
+    }
+    line
+}
+
+/// How many things could not be told of a generation.
+pub(super) fn unknowns(generation: &Generation) -> usize {
+    let of = |unknown: Option<&Unknown>| usize::from(unknown.is_some());
+    let action = |action: &Action| {
+        Part::ALL
+            .iter()
+            .map(|&part| of(action.part(part).unknown()))
+            .sum::<usize>()
+    };
+    let migration = |migration: &Migration| {
+        of(migration.program.unknown())
+            + of(migration.cumulative.unknown())
+            + action(&migration.up)
+            + action(&migration.down)
+            + migration.conditions.len()
+    };
+    let service = |service: &Service| {
+        of(service.units.unknown())
+            + of(service.requires.unknown())
+            + of(service.state_directories.unknown())
+            + of(service.package.unknown())
+            + of(service.detect.unknown())
+            + of(service.oldest.unknown())
+            + service.history.unread.len()
+            + service.history.iter().map(migration).sum::<usize>()
+    };
+    of(generation.release.unknown())
+        + generation.unread.len()
+        + generation.units.values().map(|unit| of(unit.unknown())).sum::<usize>()
+        + generation.services.values().map(service).sum::<usize>()
+}

@@ -20,9 +20,6 @@ pub use summary::{Movement, Summary};
 use crate::model::Generation;
 use crate::plan::Plan;
 
-#[cfg(test)]
-mod samples;
-
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {

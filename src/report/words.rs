@@ -1,7 +1,10 @@
 //! Owns the phrases that text and Markdown share: one way of saying a thing, whoever draws it.
 
 use super::summary::count;
-use crate::model::{Action, Direction, Generation, Migration, Part, Program, Service, Setting, Text, Unknown, Version};
+use crate::model::{
+    Action, Direction, Generation, Migration, Part, Program, Service, ServiceName, Setting, Text, Unknown,
+    Version,
+};
 use crate::plan::{Baseline, BaselineSource, Finding, Plan, Step};
 
 /// How an item of a list of what a step has is to be taken.
@@ -32,7 +35,7 @@ pub(super) fn parts(action: &Action) -> Vec<(Weight, String)> {
 /// What a step has: the parts of its action, whether nixmig backs up for it, whether it can be undone, whether somebody has
 /// to acknowledge it.
 pub(super) fn step(step: &Step) -> Vec<(Weight, String)> {
-    let mut items = parts(&step.action);
+    let mut items = parts(step.action());
     let mut add = |weight, text: &str| items.push((weight, text.to_owned()));
     if step.built_in_backup {
         add(Weight::Fine, "state directories backed up");
@@ -80,7 +83,9 @@ fn words(setting: &Setting<Text>) -> Option<Words<'_>> {
     Some(match setting {
         Setting::Unset => return None,
         Setting::Set(Text { text: Some(text), .. }) => Words::Text(text),
-        Setting::Set(Text { path: Some(path), .. }) => Words::Phrase(format!("its words were not read: {path}")),
+        Setting::Set(Text { path: Some(path), .. }) => {
+            Words::Phrase(format!("its words were not read: {path}"))
+        }
         Setting::Set(_) => Words::Phrase("its words were not read".to_owned()),
         Setting::Unknown(reason) => Words::Phrase(format!("not known: {}", unknown(reason))),
     })
@@ -125,17 +130,17 @@ pub(super) fn end(version: Option<Version>) -> String {
 
 /// What first contact assumed, as sentences.
 pub(super) fn baseline(baseline: &Baseline) -> Vec<String> {
-    let told = match &baseline.source {
-        BaselineSource::Detect => "the detect script".to_owned(),
-        BaselineSource::Fresh => "there being no state yet".to_owned(),
-        BaselineSource::Program(program) => format!("the old generation's program, {program}"),
-        BaselineSource::Release(release) => format!("the old generation's release, NixOS {release}"),
-        BaselineSource::Nothing => "nothing".to_owned(),
+    let told: Vec<_> = baseline.sources.iter().map(source).collect();
+    let told = match told.is_empty() {
+        true => String::new(),
+        false => format!(", judged by {}", told.join(" and ")),
     };
-    let mut sentences = vec![match baseline.assumed.as_slice() {
-        [] => format!("nothing is taken as applied, judged by {told}"),
-        assumed => format!("{} taken as applied, judged by {told}", versions(assumed)),
-    }];
+    let mut sentences = Vec::new();
+    match (baseline.assumed.as_slice(), baseline.undecided.is_empty()) {
+        ([], false) => {}
+        ([], true) => sentences.push(format!("nothing is taken as applied{told}")),
+        (assumed, _) => sentences.push(format!("{} taken as applied{told}", versions(assumed))),
+    }
     if !baseline.undecided.is_empty() {
         sentences.push(format!(
             "whether {} is applied cannot be told: nothing runs until `nixmig stamp` decides",
@@ -145,11 +150,28 @@ pub(super) fn baseline(baseline: &Baseline) -> Vec<String> {
     sentences
 }
 
+fn source(source: &BaselineSource) -> String {
+    match source {
+        BaselineSource::Detect => "its detect script".to_owned(),
+        BaselineSource::Fresh => "there being no state yet".to_owned(),
+        BaselineSource::History(label) => format!("the history of {label}"),
+        BaselineSource::Absent => "its units not being there before".to_owned(),
+        BaselineSource::Program(program) => format!("the program before, {program}"),
+        BaselineSource::Release(release) => format!("the release before, NixOS {release}"),
+    }
+}
+
 /// The findings of a plan: the worst first, else in the plan's order.
 pub(super) fn findings(plan: &Plan) -> Vec<&Finding> {
     let mut findings: Vec<_> = plan.findings().collect();
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
+}
+
+/// The service that a finding is of, unless its message names it.
+pub(super) fn subject(finding: &Finding) -> Option<&ServiceName> {
+    let service = finding.service.as_ref()?;
+    (!finding.message.contains(service.as_str())).then_some(service)
 }
 
 /// Names between commas, or `none`.
@@ -158,6 +180,15 @@ pub(super) fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
     match names.is_empty() {
         true => "none".to_owned(),
         false => names.join(", "),
+    }
+}
+
+/// How long a service's history is: `3 migrations, head 2025-04-01`.
+pub(super) fn history(service: &Service) -> String {
+    let length = count(service.history.len(), "migration");
+    match service.history.head() {
+        Some(head) => format!("{length}, head {head}"),
+        None => length,
     }
 }
 
@@ -186,7 +217,11 @@ pub(super) fn holdings(generation: &Generation) -> String {
     let unknown = unknowns(generation);
     let mut line = match generation.services.len() {
         0 => "No service declares migrations".to_owned(),
-        services => format!("{}, {}", count(services, "service"), count(migrations, "migration")),
+        services => format!(
+            "{}, {}",
+            count(services, "service"),
+            count(migrations, "migration")
+        ),
     };
     if unknown > 0 {
         line.push_str(&format!("; {unknown} unknown"));
@@ -222,6 +257,10 @@ pub(super) fn unknowns(generation: &Generation) -> usize {
     };
     of(generation.release.unknown())
         + generation.unread.len()
-        + generation.units.values().map(|unit| of(unit.unknown())).sum::<usize>()
+        + generation
+            .units
+            .values()
+            .map(|unit| of(unit.unknown()))
+            .sum::<usize>()
         + generation.services.values().map(service).sum::<usize>()
 }

@@ -71,8 +71,9 @@ fn service(page: &mut Page, plan: &Plan, index: usize, service: &ServicePlan, op
             plain("  "),
             plain(words::end(service.from())),
             plain(" → "),
-            plain(words::end(service.target)),
+            plain(words::end(service.to())),
             span(Tone::Faint, presence),
+            span(Tone::Refused, if service.is_refused() { "  refused" } else { "" }),
         ],
     );
     for sentence in service.baseline.iter().flat_map(words::baseline) {
@@ -87,7 +88,12 @@ fn service(page: &mut Page, plan: &Plan, index: usize, service: &ServicePlan, op
         self::step(page, place, step, options);
     }
     if !service.steps.is_empty() {
-        list(page, 2, "held back meanwhile:", service.units.iter().map(UnitName::as_str));
+        list(
+            page,
+            2,
+            "held back meanwhile:",
+            service.units.iter().map(UnitName::as_str),
+        );
     }
 }
 
@@ -96,23 +102,29 @@ fn step(page: &mut Page, place: Option<usize>, step: &Step, options: Options) {
     let place = place.map_or_else(|| "-".to_owned(), |place| format!("{}.", place + 1));
     let mut line = vec![
         span(Tone::Faint, format!("{place:>5} ")),
-        span(direction(step.direction), format!("{:<4} ", step.direction.name())),
-        span(Tone::Strong, step.version),
+        span(
+            direction(step.direction),
+            format!("{:<4} ", step.direction.name()),
+        ),
+        span(Tone::Strong, step.version()),
         plain("  "),
     ];
     line.extend(items(&words::step(step)));
     page.line(0, STEP, &line);
     if !step.swallowed.is_empty() {
         let number = count(step.swallowed.len(), "older step");
-        let text = format!("{} (cumulative: not run by themselves)", words::versions(&step.swallowed));
+        let text = format!(
+            "{} (cumulative: not run by themselves)",
+            words::versions(&step.swallowed)
+        );
         page.prose(STEP, span(Tone::Faint, format!("stands for {number}:")), &text);
     }
-    warning(page, STEP, &step.action);
-    if let Some(origin) = &step.origin {
+    warning(page, STEP, step.action());
+    if let Some(origin) = step.origin() {
         page.prose(STEP, span(Tone::Faint, "defined at"), &origin.to_string());
     }
     if options.scripts {
-        scripts(page, STEP, &step.action);
+        scripts(page, STEP, step.action());
     }
 }
 
@@ -122,10 +134,7 @@ fn finding(page: &mut Page, finding: &Finding) {
         Severity::Warning => Tone::Warning,
         Severity::Refused => Tone::Refused,
     };
-    let service = finding
-        .service
-        .as_ref()
-        .map_or_else(String::new, |service| format!(" {service}:"));
+    let subject = words::subject(finding).map_or_else(String::new, |service| format!("{service}: "));
     page.line(
         0,
         2,
@@ -133,9 +142,8 @@ fn finding(page: &mut Page, finding: &Finding) {
             span(tone, finding.severity.name()),
             plain("["),
             plain(finding.code),
-            plain("]"),
-            span(Tone::Strong, service),
-            plain(" "),
+            plain("]: "),
+            span(Tone::Strong, subject),
             plain(&finding.message),
         ],
     );

@@ -31,7 +31,11 @@ fn heading(page: &mut Page, indent: usize, generation: &Generation) {
             plain(words::kind(generation)),
         ],
     );
-    if let Some(identity) = generation.identity.as_ref().filter(|text| **text != generation.label) {
+    if let Some(identity) = generation
+        .identity
+        .as_ref()
+        .filter(|text| **text != generation.label)
+    {
         page.line(indent, indent, &[span(Tone::Faint, identity)]);
     }
     for note in &generation.notes {

@@ -160,7 +160,10 @@ fn words(spans: &[Span]) -> Vec<Vec<Piece<'_>>> {
                 words.push(Vec::new());
             }
             if let Some(word) = words.last_mut().filter(|_| !text.is_empty()) {
-                word.push(Piece { tone: span.tone, text });
+                word.push(Piece {
+                    tone: span.tone,
+                    text,
+                });
             }
         }
     }
@@ -201,7 +204,9 @@ mod tests {
 
     #[test]
     fn a_tone_is_switched_off_where_it_ends() {
-        let text = page(80, |page| page.line(0, 0, &[span(Tone::Refused, "no"), plain(": x")]));
+        let text = page(80, |page| {
+            page.line(0, 0, &[span(Tone::Refused, "no"), plain(": x")])
+        });
         assert_eq!(text, "\u{1b}[1m\u{1b}[31mno\u{1b}[0m: x\n");
     }
 }

@@ -1,7 +1,6 @@
 //! What was read of one generation, as text.
 
 use super::super::Options;
-use super::super::summary::count;
 use super::page::{Page, Tone, plain, span};
 use super::{direction, heading, items, list, scripts, warning, words};
 use crate::model::{Direction, Generation, Migration, Service, Setting, UnitName, Version};
@@ -31,7 +30,11 @@ pub(in crate::report) fn show(generation: &Generation, options: Options) -> Stri
     }
     if !generation.unread.is_empty() {
         page.gap();
-        page.line(0, 0, &[span(Tone::Strong, "could not be read, and may declare more")]);
+        page.line(
+            0,
+            0,
+            &[span(Tone::Strong, "could not be read, and may declare more")],
+        );
     }
     for unknown in &generation.unread {
         page.prose(2, span(Tone::Note, "-"), &words::unknown(unknown));
@@ -46,11 +49,8 @@ fn service(page: &mut Page, service: &Service, options: Options) {
     let mut line = vec![
         span(Tone::Strong, &service.name),
         plain("  "),
-        plain(count(history.len(), "migration")),
+        plain(words::history(service)),
     ];
-    if let Some(head) = history.head() {
-        line.push(plain(format!(", head {head}")));
-    }
     if service.masked {
         line.push(span(Tone::Refused, "  masked: its gate never runs"));
     }
@@ -66,7 +66,9 @@ fn service(page: &mut Page, service: &Service, options: Options) {
         words::names(directories.iter().map(String::as_str))
     });
     setting(page, "oldest:", &service.oldest, Version::to_string);
-    setting(page, "detect:", &service.detect, |_| "there is a script".to_owned());
+    setting(page, "detect:", &service.detect, |_| {
+        "there is a script".to_owned()
+    });
     if options.scripts
         && let Setting::Set(text) = &service.detect
         && let Some(text) = &text.text
@@ -123,6 +125,10 @@ fn migration(page: &mut Page, migration: &Migration, options: Options) {
         page.prose(MIGRATION, span(Tone::Faint, "defined at"), &origin.to_string());
     }
     for condition in &migration.conditions {
-        page.prose(MIGRATION, span(Tone::Note, "if it is there:"), &words::unknown(condition));
+        page.prose(
+            MIGRATION,
+            span(Tone::Note, "if it is there:"),
+            &words::unknown(condition),
+        );
     }
 }

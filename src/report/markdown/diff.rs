@@ -1,0 +1,144 @@
+//! What lies between two generations, as Markdown.
+
+use super::super::summary::count;
+use super::super::words::{self, Weight};
+use super::super::{Diff, Movement, Options, Summary};
+use super::quote::{cell, code, html, prose};
+use super::{Page, heading, list, scripts, warning};
+use crate::plan::{Finding, Plan, Presence, ServicePlan, Step, StepId};
+
+/// Writes a plan.
+pub(in crate::report) fn diff(diff: &Diff<'_>, options: Options) -> String {
+    let plan = diff.plan;
+    let mut page = Page::default();
+    page.line(format!(
+        "### Migrations from {} to {}",
+        code(&diff.old.label),
+        code(&diff.new.label)
+    ));
+    page.block(format!("**{}**", Summary::of(plan)));
+    if !plan.services.is_empty() {
+        page.block("| Service | Direction | From | To | Steps | Findings |");
+        page.line("|---|---|---|---|--:|---|");
+    }
+    for service in &plan.services {
+        page.line(row(service));
+    }
+    for (index, service) in plan.services.iter().enumerate() {
+        if !service.steps.is_empty() || service.baseline.is_some() {
+            let summary = format!(
+                "<code>{}</code>: {}",
+                html(service.name.as_str()),
+                count(service.steps.len(), "step")
+            );
+            page.folded(&summary, |page| {
+                self::service(page, plan, index, service, options);
+            });
+        }
+    }
+    let findings = words::findings(plan);
+    if !findings.is_empty() {
+        page.block("#### Findings");
+        page.block("");
+    }
+    for finding in findings {
+        self::finding(&mut page, finding);
+    }
+    page.folded("What was compared", |page| {
+        page.block("");
+        heading(page, "from ", diff.old);
+        heading(page, "to ", diff.new);
+    });
+    page.text
+}
+
+fn row(service: &ServicePlan) -> String {
+    let presence = match service.presence {
+        Presence::Both => "",
+        Presence::Lost => ", no longer declared",
+        Presence::Gained => ", newly declared",
+    };
+    let mut codes: Vec<_> = service.findings.iter().map(|finding| finding.code).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    let refused = if service.is_refused() { "**refused** " } else { "" };
+    let cells = [
+        code(service.name.as_str()),
+        format!("{}{presence}", Movement::of(service).name()),
+        words::end(service.from()),
+        words::end(service.to()),
+        service.steps.len().to_string(),
+        format!("{refused}{}", list(codes)),
+    ];
+    let cells: Vec<_> = cells.iter().map(|text| cell(text)).collect();
+    format!("| {} |", cells.join(" | "))
+}
+
+fn service(page: &mut Page, plan: &Plan, index: usize, service: &ServicePlan, options: Options) {
+    for sentence in service.baseline.iter().flat_map(words::baseline) {
+        page.block(format!("First contact: {}", prose(&sentence)));
+    }
+    for (number, step) in service.steps.iter().enumerate() {
+        let id = StepId {
+            service: index,
+            step: number,
+        };
+        let place = plan.order.iter().position(|other| *other == id);
+        self::step(page, place, step, options);
+    }
+    if !service.steps.is_empty() && !service.units.is_empty() {
+        page.block(format!("Held back meanwhile: {}", list(&service.units)));
+    }
+}
+
+/// Writes one step. `place` is where in the order of all steps it comes.
+fn step(page: &mut Page, place: Option<usize>, step: &Step, options: Options) {
+    let marker = place.map_or_else(|| "-".to_owned(), |place| format!("{}.", place + 1));
+    let items: Vec<_> = words::step(step)
+        .into_iter()
+        .map(|(weight, text)| match weight {
+            Weight::Fine => prose(&text),
+            Weight::Missing | Weight::Unknown => format!("**{}**", prose(&text)),
+        })
+        .collect();
+    page.block(format!(
+        "{marker} {} {}: {}",
+        step.direction.name(),
+        code(&step.version().to_string()),
+        items.join(", ")
+    ));
+    page.indent = marker.len() + 1;
+    if !step.swallowed.is_empty() {
+        page.block(format!(
+            "Stands for {}, cumulative: not run by themselves",
+            list(&step.swallowed)
+        ));
+    }
+    warning(page, step.action());
+    if let Some(origin) = step.origin() {
+        page.block(format!("Defined at {}", code(&origin.to_string())));
+    }
+    if options.scripts {
+        scripts(page, step.action());
+    }
+    page.indent = 0;
+}
+
+fn finding(page: &mut Page, finding: &Finding) {
+    let subject = words::subject(finding)
+        .map(|service| format!("{}: ", code(service.as_str())))
+        .unwrap_or_default();
+    let mut line = format!(
+        "- **{}** {} {subject}{}",
+        finding.severity.name(),
+        code(finding.code.name()),
+        prose(&finding.message)
+    );
+    if let Some(at) = &finding.at {
+        line.push_str(&format!(" ({})", code(&at.to_string())));
+    }
+    page.line(line);
+    if !finding.help.is_empty() {
+        page.line(format!("  <br>{}", prose(&finding.help)));
+    }
+}

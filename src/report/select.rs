@@ -1,0 +1,61 @@
+//! Owns the choice of services: a plan or a generation of only those that somebody named.
+
+use std::collections::BTreeSet;
+
+use crate::model::{Generation, ServiceName, UnitName, known_services};
+use crate::plan::{Finding, Plan, StepId};
+
+/// The services that can be named: those that declare migrations, and the well-known ones whose units are there.
+pub fn names<'a>(generations: impl IntoIterator<Item = &'a Generation>) -> BTreeSet<ServiceName> {
+    let mut names = BTreeSet::new();
+    for generation in generations {
+        names.extend(generation.services.keys().cloned());
+        let known = known_services()
+            .iter()
+            .filter(|known| generation.units.keys().any(|unit| known.has_unit(unit)));
+        names.extend(known.filter_map(|known| known.name.parse().ok()));
+    }
+    names
+}
+
+/// The part of a plan that is of some services, or of none in particular.
+pub fn only_plan(plan: &Plan, services: &BTreeSet<ServiceName>) -> Plan {
+    let kept: Vec<usize> = (0..plan.services.len())
+        .filter(|&index| services.contains(&plan.services[index].name))
+        .collect();
+    let step = |id: &StepId| {
+        let service = kept.iter().position(|&index| index == id.service)?;
+        Some(StepId { service, ..*id })
+    };
+    let wanted = |finding: &&Finding| {
+        finding
+            .service
+            .as_ref()
+            .is_none_or(|service| services.contains(service))
+    };
+    Plan {
+        services: kept.iter().map(|&index| plan.services[index].clone()).collect(),
+        order: plan.order.iter().filter_map(step).collect(),
+        findings: plan.findings.iter().filter(wanted).cloned().collect(),
+    }
+}
+
+/// The part of a generation that is of some services, or of none in particular.
+pub fn only_generation(generation: &Generation, services: &BTreeSet<ServiceName>) -> Generation {
+    let mut only = generation.clone();
+    only.services.retain(|name, _| services.contains(name));
+    let gated: BTreeSet<UnitName> = only
+        .services
+        .values()
+        .filter_map(|service| service.units.value())
+        .flatten()
+        .cloned()
+        .collect();
+    only.units.retain(|unit, _| {
+        let known = known_services()
+            .iter()
+            .any(|known| known.has_unit(unit) && services.contains(known.name));
+        known || gated.contains(unit)
+    });
+    only
+}

@@ -70,3 +70,6 @@ pub fn show(generation: &Generation, format: Format, options: Options) -> String
         Format::Markdown => markdown::show(generation, options),
     }
 }
+
+#[cfg(test)]
+mod tests;

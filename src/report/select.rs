@@ -5,14 +5,17 @@ use std::collections::BTreeSet;
 use crate::model::{Generation, ServiceName, UnitName, known_services};
 use crate::plan::{Finding, Plan, StepId};
 
-/// The services that can be named: those that declare migrations, and the well-known ones whose units are there.
+/// The services that can be named: those that declare migrations, and the well-known ones whose units are there with their
+/// program, or with one that is not known.
 pub fn names<'a>(generations: impl IntoIterator<Item = &'a Generation>) -> BTreeSet<ServiceName> {
     let mut names = BTreeSet::new();
     for generation in generations {
         names.extend(generation.services.keys().cloned());
-        let known = known_services()
-            .iter()
-            .filter(|known| generation.units.keys().any(|unit| known.has_unit(unit)));
+        let known = known_services().iter().filter(|known| {
+            generation.units.iter().any(|(unit, program)| {
+                known.has_unit(unit) && program.value().is_none_or(|program| known.runs(program))
+            })
+        });
         names.extend(known.filter_map(|known| known.name.parse().ok()));
     }
     names

@@ -1,11 +1,12 @@
 //! Owns the phrases that text and Markdown share: one way of saying a thing, whoever draws it.
 
+use super::Movement;
 use super::summary::count;
 use crate::model::{
     Action, Direction, Generation, Migration, Part, Program, Service, ServiceName, Setting, Text, Unknown,
     Version,
 };
-use crate::plan::{Baseline, BaselineSource, Finding, Plan, Step};
+use crate::plan::{Baseline, BaselineSource, Finding, Plan, ServicePlan, Step};
 
 /// How an item of a list of what a step has is to be taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub(super) fn parts(action: &Action) -> Vec<(Weight, String)> {
     for part in Part::ALL {
         match (action.part(part), part) {
             (Setting::Unset, Part::Script) => parts.push((Weight::Missing, "no script".to_owned())),
-            (Setting::Unset, _) | (Setting::Set(_), Part::Warn) => {}
+            (Setting::Unset, _) | (_, Part::Warn) => {}
             (Setting::Set(_), _) => parts.push((Weight::Fine, part.name().to_owned())),
             (Setting::Unknown(_), _) => parts.push((Weight::Unknown, format!("{} unknown", part.name()))),
         }
@@ -124,8 +125,19 @@ pub(super) fn versions(versions: &[Version]) -> String {
 }
 
 /// The version on one end of a path.
-pub(super) fn end(version: Option<Version>) -> String {
+fn end(version: Option<Version>) -> String {
     version.map_or_else(|| "none".to_owned(), |version| version.to_string())
+}
+
+/// From where to where a service goes: `2023-09-14 → 2024-10-01`, or where it stays.
+pub(super) fn way(service: &ServicePlan) -> String {
+    match Movement::of(service) {
+        Movement::Unchanged => end(service.from()),
+        Movement::Undecided => format!("unknown → {}", end(service.target)),
+        Movement::Up | Movement::Down | Movement::Both => {
+            format!("{} → {}", end(service.from()), end(service.to()))
+        }
+    }
 }
 
 /// What first contact assumed, as sentences.

@@ -18,8 +18,8 @@ pub(in crate::report) fn diff(diff: &Diff<'_>, options: Options) -> String {
     ));
     page.block(format!("**{}**", Summary::of(plan)));
     if !plan.services.is_empty() {
-        page.block("| Service | Direction | From | To | Steps | Findings |");
-        page.line("|---|---|---|---|--:|---|");
+        page.block("| Service | Direction | From → to | Steps | Findings |");
+        page.line("|---|---|---|--:|---|");
     }
     for service in &plan.services {
         page.line(row(service));
@@ -39,13 +39,13 @@ pub(in crate::report) fn diff(diff: &Diff<'_>, options: Options) -> String {
     let findings = words::findings(plan);
     if !findings.is_empty() {
         page.block("#### Findings");
-        page.block("");
+        page.gap();
     }
     for finding in findings {
         self::finding(&mut page, finding);
     }
     page.folded("What was compared", |page| {
-        page.block("");
+        page.gap();
         heading(page, "from ", diff.old);
         heading(page, "to ", diff.new);
     });
@@ -65,8 +65,7 @@ fn row(service: &ServicePlan) -> String {
     let cells = [
         code(service.name.as_str()),
         format!("{}{presence}", Movement::of(service).name()),
-        words::end(service.from()),
-        words::end(service.to()),
+        words::way(service),
         service.steps.len().to_string(),
         format!("{refused}{}", list(codes)),
     ];
@@ -93,7 +92,7 @@ fn service(page: &mut Page, plan: &Plan, index: usize, service: &ServicePlan, op
 
 /// Writes one step. `place` is where in the order of all steps it comes.
 fn step(page: &mut Page, place: Option<usize>, step: &Step, options: Options) {
-    let marker = place.map_or_else(|| "-".to_owned(), |place| format!("{}.", place + 1));
+    let place = place.map_or_else(String::new, |place| format!("step {}, ", place + 1));
     let items: Vec<_> = words::step(step)
         .into_iter()
         .map(|(weight, text)| match weight {
@@ -102,12 +101,12 @@ fn step(page: &mut Page, place: Option<usize>, step: &Step, options: Options) {
         })
         .collect();
     page.block(format!(
-        "{marker} {} {}: {}",
+        "- {place}{} {}: {}",
         step.direction.name(),
         code(&step.version().to_string()),
         items.join(", ")
     ));
-    page.indent = marker.len() + 1;
+    page.indent = 2;
     if !step.swallowed.is_empty() {
         page.block(format!(
             "Stands for {}, cumulative: not run by themselves",
@@ -115,10 +114,10 @@ fn step(page: &mut Page, place: Option<usize>, step: &Step, options: Options) {
         ));
     }
     warning(page, step.action());
-    if let Some(origin) = step.origin() {
-        page.block(format!("Defined at {}", code(&origin.to_string())));
-    }
     if options.scripts {
+        if let Some(origin) = step.origin() {
+            page.block(format!("Defined at {}", code(&origin.to_string())));
+        }
         scripts(page, step.action());
     }
     page.indent = 0;

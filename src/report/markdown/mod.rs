@@ -36,10 +36,15 @@ impl Page {
 
     /// A paragraph, list item or block of its own.
     fn block(&mut self, block: impl Display) {
+        self.gap();
+        self.line(block);
+    }
+
+    /// An empty line, unless there is one.
+    fn gap(&mut self) {
         if !self.text.is_empty() && !self.text.ends_with("\n\n") {
             self.text.push('\n');
         }
-        self.line(block);
     }
 
     /// A part that is folded away behind a summary, which is HTML.

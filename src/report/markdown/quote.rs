@@ -23,9 +23,23 @@ pub(super) fn cell(quoted: &str) -> String {
     quoted.replace('|', "\\|")
 }
 
-/// A text of one line as prose: every character that may be markup is escaped, `@` and `#` do not mention, and a link that
-/// is written out stays one (GFM makes it).
+/// A text of one line as prose: what stands between backticks is code, every other character that may be markup is escaped,
+/// `@` and `#` do not mention, and a link that is written out stays one (GFM makes it).
 pub(super) fn prose(text: &str) -> String {
+    let parts: Vec<_> = text.split('`').collect();
+    let paired = parts.len() % 2 == 1;
+    if !paired {
+        return words(text);
+    }
+    let quote = |(index, part): (usize, &&str)| match (index % 2, part.is_empty()) {
+        (0, _) => words(part),
+        (_, false) => code(part),
+        (_, true) => words("``"),
+    };
+    parts.iter().enumerate().map(quote).collect()
+}
+
+fn words(text: &str) -> String {
     let text = escape(text);
     let words: Vec<_> = text.split(' ').map(word).collect();
     words.join(" ")
@@ -111,7 +125,9 @@ mod tests {
     fn prose_is_no_markup() {
         for (text, quoted) in [
             ("plain, text: 15.10 → 17.2", "plain, text: 15.10 → 17.2"),
-            ("*b* _i_ `c` [l](u)", "\\*b\\* \\_i\\_ \\`c\\` \\[l\\]\\(u\\)"),
+            ("*b* _i_ [l](u)", "\\*b\\* \\_i\\_ \\[l\\]\\(u\\)"),
+            ("`c|@x` and ``", "`c|@x` and \\`\\`"),
+            ("one ` alone", "one \\` alone"),
             ("<script>&", "&lt;script&gt;&amp;"),
             ("@everyone fixes #1", "@<!-- -->everyone fixes #<!-- -->1"),
             ("see https://example.org/a#b_c", "see https://example.org/a#b_c"),

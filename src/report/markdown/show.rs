@@ -11,7 +11,7 @@ pub(in crate::report) fn show(generation: &Generation, options: Options) -> Stri
     let mut page = Page::default();
     page.line(format!("### Migrations of {}", code(&generation.label)));
     page.block(format!("**{}**", words::holdings(generation)));
-    page.block("");
+    page.gap();
     heading(&mut page, "", generation);
     for unknown in &generation.unread {
         page.line(format!(
@@ -43,7 +43,7 @@ pub(in crate::report) fn show(generation: &Generation, options: Options) -> Stri
 }
 
 fn service(page: &mut Page, service: &Service, options: Options) {
-    page.block("");
+    page.gap();
     if service.masked {
         page.line("- **masked**: its gate never runs");
     }

@@ -3,7 +3,7 @@
 use super::super::summary::count;
 use super::super::{Diff, Movement, Options, Summary};
 use super::page::{Page, Tone, plain, span};
-use super::{direction, heading, items, list, scripts, warning, words};
+use super::{direction, heading, items, list, location, scripts, warning, words};
 use crate::model::UnitName;
 use crate::plan::{Finding, Plan, Presence, ServicePlan, Severity, Step, StepId};
 
@@ -13,10 +13,8 @@ const STEP: usize = 6;
 /// Draws a plan.
 pub(in crate::report) fn diff(diff: &Diff<'_>, options: Options) -> String {
     let mut page = Page::new(options.width);
-    for (side, generation) in [("from", diff.old), ("to", diff.new)] {
-        page.line(0, 0, &[span(Tone::Faint, side)]);
-        heading(&mut page, 2, generation);
-    }
+    heading(&mut page, "from  ", diff.old);
+    heading(&mut page, "to    ", diff.new);
     for (index, plan) in diff.plan.services.iter().enumerate() {
         if noteworthy(plan) {
             page.gap();
@@ -69,9 +67,7 @@ fn service(page: &mut Page, plan: &Plan, index: usize, service: &ServicePlan, op
             plain("  "),
             span(tone, movement.name()),
             plain("  "),
-            plain(words::end(service.from())),
-            plain(" → "),
-            plain(words::end(service.to())),
+            plain(words::way(service)),
             span(Tone::Faint, presence),
             span(Tone::Refused, if service.is_refused() { "  refused" } else { "" }),
         ],
@@ -120,10 +116,10 @@ fn step(page: &mut Page, place: Option<usize>, step: &Step, options: Options) {
         page.prose(STEP, span(Tone::Faint, format!("stands for {number}:")), &text);
     }
     warning(page, STEP, step.action());
-    if let Some(origin) = step.origin() {
-        page.prose(STEP, span(Tone::Faint, "defined at"), &origin.to_string());
-    }
     if options.scripts {
+        if let Some(origin) = step.origin() {
+            location(page, STEP, "defined at ", origin);
+        }
         scripts(page, STEP, step.action());
     }
 }
@@ -151,6 +147,6 @@ fn finding(page: &mut Page, finding: &Finding) {
         page.prose(2, span(Tone::Faint, "help:"), &finding.help);
     }
     if let Some(at) = &finding.at {
-        page.prose(2, span(Tone::Faint, "at"), &at.to_string());
+        location(page, 2, "at ", at);
     }
 }

@@ -10,7 +10,7 @@ pub(super) use show::show;
 use page::{Page, Span, Tone, plain, span};
 
 use super::words::{self, Weight, Words};
-use crate::model::{Action, Direction, Generation};
+use crate::model::{Action, Direction, Generation, Location};
 
 /// The tone of a direction.
 fn direction(direction: Direction) -> Tone {
@@ -20,12 +20,14 @@ fn direction(direction: Direction) -> Tone {
     }
 }
 
-/// Draws what a generation is: what it was called, where it was read from, what the reader did besides.
-fn heading(page: &mut Page, indent: usize, generation: &Generation) {
+/// Draws what a generation is behind a lead: what it was called, where it was read from, what the reader did besides.
+fn heading(page: &mut Page, lead: &str, generation: &Generation) {
+    let indent = lead.len();
     page.line(
-        indent,
+        0,
         indent,
         &[
+            span(Tone::Faint, lead),
             span(Tone::Strong, &generation.label),
             plain("  "),
             plain(words::kind(generation)),
@@ -87,4 +89,9 @@ fn list<'a>(page: &mut Page, indent: usize, lead: &str, names: impl IntoIterator
     if !names.is_empty() {
         page.prose(indent, span(Tone::Faint, lead), &names.join(", "));
     }
+}
+
+/// Draws a place in a source text.
+fn location(page: &mut Page, indent: usize, lead: &str, at: &Location) {
+    page.line(indent, indent + 2, &[span(Tone::Faint, lead), plain(at)]);
 }

@@ -86,6 +86,7 @@ impl Page {
     /// One line, continued `hang` columns in where it is too long.
     pub(super) fn line(&mut self, indent: usize, hang: usize, spans: &[Span]) {
         let mut column = indent;
+        let mut tone = Tone::Plain;
         let mut begun = false;
         let mut spaces = 0;
         self.pad(indent);
@@ -96,28 +97,46 @@ impl Page {
                 continue;
             }
             if begun && column + spaces + width > self.width {
+                self.turn(&mut tone, Tone::Plain);
                 self.text.push('\n');
                 self.pad(hang);
                 column = hang;
             } else {
+                if word.first().is_none_or(|piece| piece.tone != tone) {
+                    self.turn(&mut tone, Tone::Plain);
+                }
                 self.pad(spaces);
                 column += spaces;
             }
             for piece in word {
-                let style = piece.tone.style();
-                // Writing to a String cannot fail.
-                let _ = write!(self.text, "{style}{}{style:#}", piece.text);
+                self.turn(&mut tone, piece.tone);
+                self.text.push_str(piece.text);
             }
             column += width;
             spaces = 1;
             begun = true;
         }
+        self.turn(&mut tone, Tone::Plain);
         self.text.push('\n');
     }
 
-    /// A text of several lines by somebody else, wrapped: each of its lines begins at `indent`, the first with `lead`.
+    /// Switches from one tone to another.
+    fn turn(&mut self, from: &mut Tone, to: Tone) {
+        if *from != to {
+            // Writing to a String cannot fail.
+            let _ = write!(self.text, "{:#}{}", from.style(), to.style());
+            *from = to;
+        }
+    }
+
+    /// A text of several lines by somebody else, wrapped behind a lead: its lines begin where the lead ends, unless that is
+    /// far in.
     pub(super) fn prose(&mut self, indent: usize, lead: Span, text: &str) {
-        let hang = indent + lead.text.width() + 1;
+        const WIDE: usize = 10;
+        let hang = match lead.text.width() {
+            wide if wide > WIDE => indent + 2,
+            narrow => indent + narrow + 1,
+        };
         let mut lead = Some(lead);
         for line in lines(text.trim_end()) {
             let inner = line.len() - line.trim_start().len();
@@ -197,7 +216,7 @@ mod tests {
             page.verbatim(2, "echo \x1b]0;x\x07\n\n\texit\n");
         });
         assert_eq!(
-            text,
+            anstream::adapter::strip_str(&text).to_string(),
             "  warning one two three\n          four\n\n            indented\n            \\x1b[2J\n  │ echo \\x1b]0;x\\x07\n  │\n  │         exit\n"
         );
     }

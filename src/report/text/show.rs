@@ -2,7 +2,7 @@
 
 use super::super::Options;
 use super::page::{Page, Tone, plain, span};
-use super::{direction, heading, items, list, scripts, warning, words};
+use super::{direction, heading, items, list, location, scripts, warning, words};
 use crate::model::{Direction, Generation, Migration, Service, Setting, UnitName, Version};
 
 /// How far the lines of a migration are in.
@@ -11,7 +11,7 @@ const MIGRATION: usize = 4;
 /// Draws a generation.
 pub(in crate::report) fn show(generation: &Generation, options: Options) -> String {
     let mut page = Page::new(options.width);
-    heading(&mut page, 0, generation);
+    heading(&mut page, "", generation);
     for service in generation.services.values() {
         page.gap();
         self::service(&mut page, service, options);
@@ -103,10 +103,8 @@ fn setting<T>(page: &mut Page, lead: &str, setting: &Setting<T>, value: impl Fn(
 
 fn migration(page: &mut Page, migration: &Migration, options: Options) {
     let mut line = vec![span(Tone::Strong, migration.version)];
-    for fact in words::facts(migration) {
-        line.push(plain("  "));
-        line.push(plain(fact));
-    }
+    let facts = words::facts(migration).join(", ");
+    line.push(plain(format!("  {facts}")));
     page.line(2, MIGRATION, &line);
     for way in [Direction::Up, Direction::Down] {
         let action = migration.action(way);
@@ -122,7 +120,7 @@ fn migration(page: &mut Page, migration: &Migration, options: Options) {
         }
     }
     if let Some(origin) = &migration.origin {
-        page.prose(MIGRATION, span(Tone::Faint, "defined at"), &origin.to_string());
+        location(page, MIGRATION, "defined at ", origin);
     }
     for condition in &migration.conditions {
         page.prose(

@@ -127,10 +127,11 @@ fn foreign_texts_cannot_act() {
     assert!(!json.contains('\x1b'));
 }
 
-fn schema(name: &str) -> jsonschema::Validator {
-    let path = format!("{}/docs/schema/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(&path).unwrap();
-    let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
+const DIFF_SCHEMA: &str = include_str!("../../../docs/schema/diff.schema.json");
+const SHOW_SCHEMA: &str = include_str!("../../../docs/schema/show.schema.json");
+
+fn validator(schema: &str) -> jsonschema::Validator {
+    let schema: serde_json::Value = serde_json::from_str(schema).unwrap();
     jsonschema::draft202012::meta::validate(&schema).unwrap();
     jsonschema::draft202012::new(&schema).unwrap()
 }
@@ -146,7 +147,7 @@ fn assert_valid(schema: &jsonschema::Validator, document: &str) {
 
 #[test]
 fn documents_are_as_their_schemas_have_it() {
-    let diff = schema("diff");
+    let diff = validator(DIFF_SCHEMA);
     for (_, sample) in SAMPLES {
         for scripts in [false, true] {
             assert_valid(
@@ -155,7 +156,7 @@ fn documents_are_as_their_schemas_have_it() {
             );
         }
     }
-    let one = schema("show");
+    let one = validator(SHOW_SCHEMA);
     for generation in [samples::generation(), samples::empty().new] {
         assert_valid(&one, &show(&generation, Format::Json, WITH_SCRIPTS));
     }
@@ -190,12 +191,8 @@ fn schemas_are_strict() {
             }
         }
     }
-    for name in ["diff", "show"] {
-        let path = format!("{}/docs/schema/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));
-        check(
-            &serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap(),
-            name,
-        );
+    for (name, schema) in [("diff", DIFF_SCHEMA), ("show", SHOW_SCHEMA)] {
+        check(&serde_json::from_str(schema).unwrap(), name);
     }
 }
 

@@ -205,7 +205,9 @@ mod tests {
             page.line(2, 4, &[plain("one two"), plain("three  four five six")]);
         });
         assert_eq!(text, "  one twothree  four\n    five six\n");
-        let text = page(10, |page| page.line(0, 2, &[plain("a-very-long-word and b")]));
+        let text = page(10, |page| {
+            page.line(0, 2, &[plain("a-very-long-word and b")]);
+        });
         assert_eq!(text, "a-very-long-word\n  and b\n");
     }
 

@@ -6,4 +6,5 @@
 pub mod generation;
 pub mod model;
 pub mod plan;
+pub mod process;
 pub mod report;

@@ -21,7 +21,7 @@ pub struct ReadOptions {
     pub profile: PathBuf,
     /// Whether the words of scripts are wanted, and their digests where those must be evaluated.
     pub scripts: bool,
-    /// How long an evaluation may take.
+    /// How long an evaluation may take; none is as long as it likes.
     pub timeout: Option<Duration>,
 }
 
@@ -31,7 +31,7 @@ impl Default for ReadOptions {
             root: PathBuf::from("/"),
             profile: PathBuf::from("/nix/var/nix/profiles/system"),
             scripts: false,
-            timeout: None,
+            timeout: Some(Duration::from_secs(600)),
         }
     }
 }

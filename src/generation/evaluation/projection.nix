@@ -1,0 +1,201 @@
+# What nixmig reads of evaluated systems: docs/formats.md, "The projection of an evaluation", states the result.
+#
+# Forces the names of services and versions, whether texts are there, and warnings. Other texts are forced with `scripts`
+# alone: they name packages, whose derivations would have to be computed. Nothing but strings without context, booleans
+# and nulls goes out, never a path or a derivation. Uses no library: it must read any release of NixOS.
+{
+  # Whether the texts of scripts and the digests are wanted.
+  scripts,
+  # Well-known services: { name = "…"; instances = null or [ "services" … ]; enable = [ … ]; package = [ "services" … ]; }
+  # each, where `enable` is looked up in each instance, or in `config` where `instances` is null.
+  programs,
+  # The systems: { attribute = null or the one of `value` that holds the system;
+  # inside = [ { kind = "specialisation" or "container"; name = "…"; } … ]; } each.
+  wanted,
+}:
+
+let
+  inherit (builtins)
+    all
+    attrNames
+    attrValues
+    deepSeq
+    filter
+    foldl'
+    functionArgs
+    isAttrs
+    isFunction
+    listToAttrs
+    map
+    mapAttrs
+    parseDrvName
+    removeAttrs
+    tryEval
+    unsafeDiscardStringContext
+    ;
+
+  withoutNulls = set: removeAttrs set (filter (name: set.${name} == null) (attrNames set));
+
+  # Of a path too, without copying what it names to the store.
+  plain = value: unsafeDiscardStringContext (toString value);
+  plainOrNull = value: if value == null then null else plain value;
+
+  # A text that cannot be evaluated is there all the same.
+  isThere =
+    text:
+    let
+      tried = tryEval (text != null);
+    in
+    !tried.success || tried.value;
+
+  readText =
+    text:
+    if !isThere text then
+      null
+    else if scripts then
+      { text = plain text; }
+    else
+      true;
+
+  readAction =
+    action:
+    withoutNulls (
+      {
+        script = readText action.script;
+        warn = plainOrNull action.warn;
+        backup = readText action.backup;
+        restore = readText action.restore;
+        verify = readText action.verify;
+      }
+      // (if scripts then { digest = plainOrNull action.digest; } else { })
+    );
+
+  readStep = step: {
+    program = plainOrNull step.program;
+    inherit (step) cumulative;
+    origin = plainOrNull step.origin;
+    up = readAction step.up;
+    down = readAction step.down;
+  };
+
+  # Never the package's paths, which would force its derivation.
+  readPackage =
+    package:
+    if !isAttrs package then
+      null
+    else
+      let
+        parsed = parseDrvName (plain (package.name or ""));
+      in
+      {
+        name = plain (package.pname or parsed.name);
+        version = plain (package.version or parsed.version);
+      };
+
+  readService = service: {
+    units = map plain service.requiredBy;
+    requires = map plain service.requires;
+    package = readPackage service.package;
+    stateDirectories = map plain service.stateDirectories;
+    detect = readText service.detect;
+    oldest = plainOrNull service.oldest;
+    acknowledge = map plain service.acknowledge;
+    steps = mapAttrs (_: readStep) service.steps;
+  };
+
+  get = foldl' (set: name: set.${name} or null);
+
+  # One service that does not evaluate, or has other options in this release, says nothing of the others.
+  readProgram =
+    config: known:
+    let
+      isOn = set: get set known.enable == true;
+      package = readPackage (get config known.package);
+      found = get config known.instances;
+      instances = if isAttrs found then filter (name: isOn found.${name}) (attrNames found) else [ ];
+      program =
+        if known.instances == null then
+          if isOn config then package else null
+        else if instances == [ ] || package == null then
+          null
+        else
+          package // { inherit instances; };
+      tried = tryEval (deepSeq program program);
+    in
+    if tried.success then tried.value else null;
+
+  readSystem = config: {
+    format = 1;
+    release = plainOrNull (config.system.nixos.release or null);
+    services = mapAttrs (_: readService) (config.system.build.migrations or { });
+    programs = withoutNulls (
+      listToAttrs (
+        map (known: {
+          inherit (known) name;
+          value = readProgram config known;
+        }) programs
+      )
+    );
+  };
+
+  missing = kind: name: set: {
+    missing = kind;
+    inherit name;
+    there = if isAttrs set then attrNames set else [ ];
+  };
+
+  # A file may hold a function that needs no arguments, as nixpkgs' nixos/default.nix does. A module's `{ ... }:` is none.
+  called =
+    value:
+    let
+      arguments = functionArgs value;
+    in
+    if isFunction value && arguments != { } && all (hasDefault: hasDefault) (attrValues arguments) then
+      value { }
+    else
+      value;
+
+  # A system, or its `config` itself.
+  configOf = value: if isAttrs value then value.config or value else value;
+
+  start =
+    value: attribute:
+    if attribute == null then
+      { config = configOf (called value); }
+    else if value ? ${attribute} then
+      { config = configOf value.${attribute}; }
+    else
+      missing "host" attribute value;
+
+  enter =
+    found:
+    { kind, name }:
+    let
+      systems =
+        {
+          specialisation = found.config.specialisation or { };
+          container = found.config.containers or { };
+        }
+        .${kind};
+      system = systems.${name};
+    in
+    if found ? missing then
+      found
+    else if systems ? ${name} then
+      { config = if kind == "container" then system.config else system.configuration; }
+    else
+      missing kind name systems;
+in
+value:
+map (
+  { attribute, inside }:
+  let
+    found = foldl' enter (start value attribute) inside;
+  in
+  if found ? missing then
+    found
+  else if !(found.config ? system.build) then
+    missing "configuration" "system.build" { }
+  else
+    readSystem found.config
+) wanted

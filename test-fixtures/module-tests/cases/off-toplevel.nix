@@ -1,0 +1,47 @@
+# A whole system without the module, with it switched off, and with nothing declared, is one derivation.
+{ lib, ... }:
+let
+  module = ../../../nixpkgs-patches/nixos/modules/system/migrations;
+  toplevel =
+    modules:
+    (import ../../nixos {
+      inherit lib;
+      release = "25.11";
+      modules = modules ++ [
+        (
+          { pkgs, ... }:
+          {
+            systemd.services.example.serviceConfig.ExecStart = "${pkgs.coreutils}/bin/true";
+          }
+        )
+      ];
+    }).config.system.build.toplevel.drvPath;
+
+  on.services.nixmig.enable = true;
+  migrations.migrations.example.steps."2023-04-07".up.script = "up";
+  sugar.systemd.services.example.migrations = [ { version = "2023-04-07"; } ];
+
+  same = modules: toplevel modules == toplevel [ ];
+in
+{
+  shown = {
+    off = same [ module ];
+    offWithMigrations = same [
+      module
+      migrations
+    ];
+    offWithSugar = same [
+      module
+      sugar
+    ];
+    onWithoutMigrations = same [
+      module
+      on
+    ];
+    onWithMigrations = same [
+      module
+      on
+      migrations
+    ];
+  };
+}

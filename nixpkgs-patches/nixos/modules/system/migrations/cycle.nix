@@ -1,15 +1,20 @@
-# Services that wait for each other: the first cycle in a set of services by name, as the list of its names, or null.
+# Services that wait for each other: a cycle in a set of services by name, as the list of its names, or null.
 # A service waits for those whose units, or whose gate, it requires.
 { lib }:
 
 services:
 let
-  inherit (builtins) genericClosure;
   inherit (lib)
+    any
     attrNames
     concatMap
+    elem
     filter
     findFirst
+    genAttrs
+    head
+    last
+    length
     unique
     zipAttrs
     ;
@@ -21,30 +26,28 @@ let
     ) (attrNames services)
   );
 
-  awaited = name: unique (concatMap (unit: gatesOf.${unit} or [ ]) services.${name}.requires);
+  awaited = builtins.mapAttrs (
+    _: service: unique (concatMap (unit: gatesOf.${unit} or [ ]) service.requires)
+  ) services;
 
-  # Nearest first, each with the way to it.
-  reachable =
-    name:
-    genericClosure {
-      startSet = map (next: {
-        key = next;
-        path = [
-          name
-          next
-        ];
-      }) (awaited name);
-      operator =
-        { key, path }:
-        map (next: {
-          key = next;
-          path = path ++ [ next ];
-        }) (awaited key);
-    };
+  # Without those that wait for nobody who is left, again and again: what stays leads into a cycle.
+  prune =
+    names:
+    let
+      isLeft = genAttrs names (_: true);
+      waiting = filter (name: any (next: isLeft ? ${next}) awaited.${name}) names;
+    in
+    if length waiting == length names then names else prune waiting;
 
-  backTo = name: findFirst (item: item.key == name) null (reachable name);
-  start = findFirst (name: backTo name != null) null (
-    filter (name: services.${name}.requires != [ ]) (attrNames services)
-  );
+  entangled = prune (attrNames services);
+
+  walk =
+    path:
+    let
+      next = findFirst (name: elem name entangled) null awaited.${last path};
+    in
+    if elem next path then fromFirst next path ++ [ next ] else walk (path ++ [ next ]);
+
+  fromFirst = name: path: if head path == name then path else fromFirst name (builtins.tail path);
 in
-if start == null then null else (backTo start).path
+if entangled == [ ] then null else walk [ (head entangled) ]

@@ -63,6 +63,7 @@ let
         version = mkOption {
           type = types.str;
           default = name;
+          defaultText = literalExpression "name";
           readOnly = true;
           description = ''
             The day on which the migration was merged, as `YYYY-MM-DD`, or `YYYY-MM-DD.N` with `N` from 1 to 9 for

@@ -66,11 +66,11 @@ pub fn first_contact(service: &Service, evidence: &Evidence<'_>) -> Contact {
     let Some(previous) = evidence.previous else {
         return Contact::refused(service, all(), "no generation is known that ran before");
     };
-    if let Some(before) = previous
-        .services
-        .get(&service.name)
-        .filter(|before| !before.masked)
-    {
+    if let Some(before) = previous.services.get(&service.name) {
+        if before.masked {
+            let reason = format!("its gate is masked in `{}`", previous.label);
+            return Contact::refused(service, all(), &reason);
+        }
         let message = format!(
             "what `{}` declares for {} is taken as applied",
             previous.label, service.name
@@ -415,13 +415,12 @@ pub(super) fn program_of<'a>(service: &Service, generation: &'a Generation) -> O
             UnitState::Absent | UnitState::Unknown => None,
         })
     };
-    let package = service.package.value().map(|package| package.name.as_str());
+    let package = service.package.value();
     let known = known_services().iter().find(|known| {
-        known.name == service.name.as_str() || package.is_some_and(|name| known.programs.contains(&name))
+        known.name == service.name.as_str() || package.is_some_and(|package| known.runs(package))
     });
-    let named = programs().find(|program| Some(program.name.as_str()) == package);
-    let kindred =
-        || programs().find(|program| known.is_some_and(|known| known.programs.contains(&&*program.name)));
+    let named = programs().find(|program| package.is_some_and(|package| package.name == program.name));
+    let kindred = || programs().find(|program| known.is_some_and(|known| known.runs(program)));
     let only = || {
         let first = programs().next()?;
         let alone =

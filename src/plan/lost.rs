@@ -18,6 +18,9 @@ pub(super) fn expected(service: &Service, old: &Generation, new: &Generation) ->
     let find = |code, severity, message: String, help: &str| {
         Some(Finding::new(name, code, severity, message, help.to_owned()))
     };
+    if service.masked {
+        return stays(None);
+    }
     if !new.unread.is_empty() {
         let message = format!(
             "whether `{}` still declares {name} cannot be told, so nothing is walked",

@@ -120,7 +120,8 @@ pub(super) fn order(plan: &mut Plan, old: &[Option<&Service>], new: &[Option<&Se
     let backwards = Needs::of(&either(old, new));
     let forwards = Needs::of(&either(new, old));
 
-    let (downs, mut cycles) = backwards.reversed().sorted();
+    let (along, mut cycles) = backwards.sorted();
+    let (downs, _) = backwards.reversed().sorted();
     let (ups, more) = forwards.sorted();
     for (services, direction) in [(downs, Direction::Down), (ups, Direction::Up)] {
         for service in services {
@@ -137,7 +138,7 @@ pub(super) fn order(plan: &mut Plan, old: &[Option<&Service>], new: &[Option<&Se
     for cycle in cycles {
         cyclic(plan, &cycle);
     }
-    against(plan, &backwards);
+    against(plan, &backwards, &along);
 }
 
 fn cyclic(plan: &mut Plan, cycle: &[usize]) {
@@ -160,10 +161,10 @@ fn cyclic(plan: &mut Plan, cycle: &[usize]) {
 }
 
 /// Gates start along `requires`, so a service that goes down would do so after the ones it needs have moved on.
-fn against(plan: &mut Plan, needs: &Needs) {
+fn against(plan: &mut Plan, needs: &Needs, along: &[usize]) {
     // For each service, one that it needs, directly or not, and that has steps.
     let mut moved: Vec<Option<usize>> = vec![None; plan.services.len()];
-    for index in needs.sorted().0 {
+    for &index in along {
         let mut found = needs.0[index].iter().filter(|&&needed| needed != index);
         moved[index] = found.find_map(|&needed| match plan.services[needed].steps.is_empty() {
             true => moved[needed],

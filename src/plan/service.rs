@@ -46,12 +46,19 @@ pub fn plan_service(premise: Premise<'_>) -> ServicePlan {
         mut findings,
     } = premise;
 
-    let held = hold(name, &applied, baseline.as_ref(), past, target, expected);
-    let moves = match (&held, &baseline) {
-        (Some(_), _) => Moves::default(),
-        (None, Some(baseline)) if !baseline.undecided.is_empty() => Moves::default(),
-        (None, _) => path(&applied, expected),
-    };
+    let undecided = baseline
+        .as_ref()
+        .is_some_and(|baseline| !baseline.undecided.is_empty());
+    let mut moves = path(&applied, expected);
+    let held = masked(name, past, target).or_else(|| {
+        if undecided || moves.is_empty() {
+            return None;
+        }
+        too_old(name, &applied, past, target).or_else(|| never_run(name, &moves, baseline.as_ref()?))
+    });
+    if undecided || held.is_some() {
+        moves = Moves::default();
+    }
     findings.extend(held);
     let steps = steps(&moves, past, target, expected);
     unknown::service(name, past, target, &steps, &mut findings);
@@ -78,75 +85,80 @@ pub fn plan_service(premise: Premise<'_>) -> ServicePlan {
     }
 }
 
-/// Why no path may be walked at all, if so.
-fn hold(
+/// A gate that never runs, and of which it is not known what it would run.
+fn masked(name: &ServiceName, past: Option<&Service>, target: Option<&Service>) -> Option<Finding> {
+    let masked = |service: Option<&Service>| service.is_some_and(|service| service.masked);
+    let (severity, message, help) = if masked(target) {
+        (
+            Severity::Refused,
+            format!("the gate of {name} is masked, so its units cannot start"),
+            format!(
+                "Find what links `{}` to /dev/null, and unmask it or drop it from the configuration.",
+                name.gate()
+            ),
+        )
+    } else if masked(past) {
+        (
+            Severity::Warning,
+            format!(
+                "the gate of {name} is masked in the old generation, so what is applied cannot be told from it"
+            ),
+            "The record knows it: run `nixmig plan` on the machine.".to_owned(),
+        )
+    } else {
+        return None;
+    };
+    Some(Finding::new(name, Code::Masked, severity, message, help))
+}
+
+/// State that is older than what the service still migrates from.
+fn too_old(
     name: &ServiceName,
     applied: &[Version],
-    baseline: Option<&Baseline>,
     past: Option<&Service>,
     target: Option<&Service>,
-    expected: &History,
 ) -> Option<Finding> {
+    let &oldest = target?.oldest.value()?;
     let newest = applied.iter().copied().max();
-    if target.is_some_and(|target| target.masked) {
-        let message = format!("the gate of {name} is masked, so its units cannot start");
-        let help = format!(
-            "Find what links `{}` to /dev/null, `systemctl unmask` it or drop it from the configuration.",
-            name.gate()
-        );
-        return Some(Finding::new(name, Code::Masked, Severity::Refused, message, help));
-    }
-    if past.is_some_and(|past| past.masked) {
-        let message = format!(
-            "the old generation's gate of {name} is masked, so what is applied cannot be told from it"
-        );
-        let help = "The record knows it: run `nixmig plan` on the machine.".to_owned();
-        return Some(Finding::new(name, Code::Masked, Severity::Warning, message, help));
-    }
-    let undecided = baseline.is_some_and(|baseline| !baseline.undecided.is_empty());
+    // A history that was not read in full may have something newer.
     let whole = past.is_none_or(|past| past.history.unread.is_empty());
-    if let Some(&oldest) = target.and_then(|target| target.oldest.value())
-        && whole
-        && !undecided
-        && newest.is_none_or(|newest| newest < oldest)
-        && !expected.is_empty()
-    {
-        let is_on = match newest {
-            Some(newest) => format!("is on {newest}"),
-            None => "has nothing applied".to_owned(),
-        };
-        let message = format!("the state of {name} {is_on}, and its service migrates from {oldest} on");
-        let help = match release_with(oldest) {
-            Some(release) => {
-                format!("Go through NixOS {release} first: switch to it, then to this generation.")
-            }
-            None => "Go through an older NixOS first that still migrates from there.".to_owned(),
-        };
-        return Some(Finding {
-            versions: vec![oldest],
-            ..Finding::new(name, Code::TooOld, Severity::Refused, message, help)
-        });
-    }
-    let undone: Vec<_> = baseline?
-        .assumed
-        .iter()
-        .copied()
-        .filter(|&version| !expected.contains(version))
-        .collect();
-    if undone.is_empty() || undecided {
+    if !whole || newest.is_some_and(|newest| newest >= oldest) {
         return None;
     }
+    let is_on = match newest {
+        Some(newest) => format!("is on {newest}"),
+        None => "has nothing applied".to_owned(),
+    };
+    let message = format!("the state of {name} {is_on}, and can be migrated only from {oldest} on");
+    let help = match release_with(oldest) {
+        Some(release) => format!("Go through NixOS {release} first: switch to it, then to this generation."),
+        None => "Go through an older NixOS first that still migrates from there.".to_owned(),
+    };
+    Some(Finding {
+        versions: vec![oldest],
+        ..Finding::new(name, Code::TooOld, Severity::Refused, message, help)
+    })
+}
+
+/// Versions that would have to be undone and that were only assumed.
+fn never_run(name: &ServiceName, moves: &Moves, baseline: &Baseline) -> Option<Finding> {
+    let mut versions = moves.downs.clone();
+    versions.retain(|version| baseline.assumed.binary_search(version).is_ok());
+    versions.sort_unstable();
+    if versions.is_empty() {
+        return None;
+    }
+    let them = if versions.len() == 1 { "it" } else { "them" };
     let message = format!(
-        "{} assumed of {name}, not run, and this generation lacks {}",
-        super::words::were(&undone),
-        if undone.len() == 1 { "it" } else { "them" }
+        "{} assumed of {name}, not run, and this generation lacks {them}",
+        super::words::were(&versions)
     );
     let help = format!(
         "What was only assumed is never undone unasked. If the state is right for this generation, say so with `nixmig stamp \
          {name} VERSION`; else walk it down with `nixmig migrate`."
     );
     Some(Finding {
-        versions: undone,
+        versions,
         direction: Some(Direction::Down),
         ..Finding::new(name, Code::Baselined, Severity::Refused, message, help)
     })

@@ -6,8 +6,7 @@ use super::contact::program_of;
 use super::finding::{Code, Finding, Severity};
 use super::{Plan, ServicePlan};
 use crate::model::{
-    Direction, Generation, KnownService, Program, Service, ServiceName, UnitName, compare_versions,
-    known_services,
+    Direction, Generation, KnownService, Program, Service, UnitName, compare_versions, known_services,
 };
 
 /// Compares the programs of well-known services that declare nothing, and of all services that do.
@@ -15,73 +14,72 @@ pub(super) fn find(old: &Generation, new: &Generation, plan: &mut Plan) {
     for service in &mut plan.services {
         let (past, target) = (old.services.get(&service.name), new.services.get(&service.name));
         let finding = match (past, target) {
-            (_, Some(target)) => declared(service, past, target, old),
-            (Some(past), None) => dropped(service, past, new),
+            (_, Some(target)) => declared(service, past, target, old, new),
+            (Some(past), None) => dropped(service, past, old, new),
             (None, None) => None,
         };
         service.findings.extend(finding);
     }
-    let undeclared = known_services()
-        .iter()
-        .flat_map(|known| well_known(known, old, new));
-    plan.findings.extend(undeclared);
+    let units = new.units.iter();
+    plan.findings.extend(units.filter_map(|(unit, now)| {
+        let before = old.units.get(unit)?;
+        well_known(unit, before.value()?, now.value()?, old, new)
+    }));
 }
 
-/// A well-known service that neither side declares: one finding a unit whose program moved.
-fn well_known<'a>(
-    known: &'static KnownService,
-    old: &'a Generation,
-    new: &'a Generation,
-) -> impl Iterator<Item = Finding> + 'a {
-    let declared = |generation: &Generation, unit: &UnitName| {
-        generation.services.contains_key(known.name)
-            || generation.services.values().any(|service| {
-                let units = service.units.value();
-                units.is_some_and(|units| units.contains(unit))
-            })
+/// A unit of a well-known service that neither side declares: its program moved, or another took its place.
+fn well_known(
+    unit: &UnitName,
+    before: &Program,
+    now: &Program,
+    old: &Generation,
+    new: &Generation,
+) -> Option<Finding> {
+    let row = |program: &Program| {
+        let mut rows = known_services().iter().filter(|known| known.has_unit(unit));
+        rows.find(|known| known.runs(program))
     };
-    new.units.iter().filter_map(move |(unit, program)| {
-        if !known.units.iter().any(|pattern| matches(pattern, unit.as_str())) {
-            return None;
-        }
-        let before = old.units.get(unit)?.value()?;
-        let now = program.value()?;
-        let alike = before.name == now.name
-            || [before, now]
-                .iter()
-                .all(|program| known.programs.contains(&program.name.as_str()));
-        if !alike {
-            return None;
-        }
-        let moved = moved(before, now, known.components)?;
-        if declared(old, unit) || declared(new, unit) {
-            return None;
-        }
-        let instance = match known.units.first() == Some(&unit.as_str()) {
-            true => String::new(),
-            false => format!(" in {unit}"),
-        };
-        let message = format!("{}: unmigrated{instance}", arrow(before, now));
-        let way = match moved {
-            Direction::Up => "Carry the data over before or after the switch",
-            Direction::Down => "Bring back the data from before",
-        };
-        let help = format!(
+    let known = row(now).or_else(|| {
+        let mut rows = known_services().iter().filter(|known| known.has_unit(unit));
+        rows.next().filter(|_| before.name == now.name)
+    })?;
+    let moved = match row(before) {
+        Some(other) if other.name != known.name => Direction::Up,
+        None if before.name != now.name => return None,
+        _ => moved(before, now, known.components)?,
+    };
+    if declares(old, known, unit) || declares(new, known, unit) {
+        return None;
+    }
+    let place = match known.units.first() == Some(&unit.as_str()) {
+        true => String::new(),
+        false => format!(" in {unit}"),
+    };
+    let way = match moved {
+        Direction::Up => "Carry the data over, keeping a backup from before",
+        Direction::Down => "Bring back data from before",
+    };
+    Some(Finding {
+        code: Code::Unmigrated,
+        severity: Severity::Warning,
+        service: known.name.parse().ok(),
+        versions: Vec::new(),
+        direction: Some(moved),
+        message: format!("{}: unmigrated{place}", arrow(before, now)),
+        help: format!(
             "{} {way}, or declare `migrations.{}`; read on at {}",
             known.format, known.name, known.link
-        );
-        let name = known.name.parse::<ServiceName>();
-        Some(Finding {
-            code: Code::Unmigrated,
-            severity: Severity::Warning,
-            service: name.ok(),
-            versions: Vec::new(),
-            direction: Some(moved),
-            message,
-            help,
-            at: None,
-        })
+        ),
+        at: None,
     })
+}
+
+fn declares(generation: &Generation, known: &KnownService, unit: &UnitName) -> bool {
+    let gates = |service: &Service| {
+        let units = service.units.value();
+        units.is_some_and(|units| units.contains(unit))
+    };
+    generation.services.contains_key(known.name) || generation.services.values().any(gates)
 }
 
 /// A service that the new side declares: its package moved, and no step goes that way.
@@ -90,26 +88,38 @@ fn declared(
     past: Option<&Service>,
     target: &Service,
     old: &Generation,
+    new: &Generation,
 ) -> Option<Finding> {
     let before = match past {
-        Some(past) => past.package.value()?,
-        None => program_of(target, old)?,
+        Some(past) => package(past, old),
+        None => program_of(target, old),
     };
-    let now = target.package.value()?;
-    stepless(plan, before, now)
+    stepless(plan, target, before?, package(target, new)?)
 }
 
 /// A service that only the old side declares.
-fn dropped(plan: &ServicePlan, past: &Service, new: &Generation) -> Option<Finding> {
-    stepless(plan, past.package.value()?, program_of(past, new)?)
+fn dropped(plan: &ServicePlan, past: &Service, old: &Generation, new: &Generation) -> Option<Finding> {
+    stepless(plan, past, package(past, old)?, program_of(past, new)?)
 }
 
-fn stepless(plan: &ServicePlan, before: &Program, now: &Program) -> Option<Finding> {
+fn package<'a>(service: &'a Service, generation: &'a Generation) -> Option<&'a Program> {
+    let declared = service.package.value();
+    declared.or_else(|| program_of(service, generation))
+}
+
+fn stepless(plan: &ServicePlan, service: &Service, before: &Program, now: &Program) -> Option<Finding> {
     let known = known_services()
         .iter()
-        .find(|known| known.name == plan.name.as_str() || known.programs.contains(&now.name.as_str()));
+        .find(|known| known.name == plan.name.as_str() || known.runs(now));
     let moved = moved(before, now, known.map_or(1, |known| known.components))?;
-    if plan.is_refused() || plan.steps.iter().any(|step| step.direction == moved) {
+    // Where some steps say which program they are for, only those can go with a program.
+    let mut migrations = service.history.iter();
+    let by_program = migrations.any(|migration| migration.program.is_set());
+    let goes_along = plan
+        .steps
+        .iter()
+        .any(|step| step.direction == moved && (step.migration.program.is_set() || !by_program));
+    if plan.is_refused() || goes_along {
         return None;
     }
     let message = format!(
@@ -156,15 +166,5 @@ fn arrow(before: &Program, now: &Program) -> String {
     match &now.version {
         Some(version) if before.name == now.name => format!("{} → {version}", before.display()),
         _ => format!("{} → {}", before.display(), now.display()),
-    }
-}
-
-/// Whether a unit goes by a pattern with at most one `*`.
-fn matches(pattern: &str, unit: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == unit,
-        Some((head, tail)) => {
-            unit.len() >= head.len() + tail.len() && unit.starts_with(head) && unit.ends_with(tail)
-        }
     }
 }

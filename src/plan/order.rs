@@ -79,7 +79,7 @@ impl Needs {
             order.push(index);
             for &next in &needed_by.0[index] {
                 open[next] -= 1;
-                if open[next] == 0 && !done[next] {
+                if open[next] == 0 {
                     ready.push(Reverse(next));
                 }
             }

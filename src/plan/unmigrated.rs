@@ -119,7 +119,12 @@ fn stepless(plan: &ServicePlan, service: &Service, before: &Program, now: &Progr
         .steps
         .iter()
         .any(|step| step.direction == moved && (step.migration.program.is_set() || !by_program));
-    if plan.is_refused() || goes_along {
+    let undecided = plan
+        .baseline
+        .as_ref()
+        .is_some_and(|baseline| !baseline.undecided.is_empty());
+    // Where nothing can be said of the path, there is nothing to say of what it lacks.
+    if plan.is_refused() || undecided || goes_along {
         return None;
     }
     let message = format!(

@@ -15,6 +15,8 @@ mod path;
 mod service;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod types;
 mod unknown;
 mod unmigrated;

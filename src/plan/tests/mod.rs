@@ -1,0 +1,14 @@
+//! Owns the tests of the rules, one file a room, and the two that check the whole: an oracle that knows no rule but tries,
+//! and properties.
+
+mod contact;
+mod dangers;
+mod diff;
+mod documented;
+mod lost;
+mod notation;
+mod oracle;
+mod order;
+mod properties;
+mod unknown;
+mod unmigrated;

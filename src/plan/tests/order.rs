@@ -1,0 +1,105 @@
+//! Tests of the order over services.
+
+use super::notation::{codes, only, order};
+use crate::model::{Generation, Service, Setting};
+use crate::plan::testing::{generation, service};
+use crate::plan::{Code, Plan, Severity, diff};
+
+/// Services with what they require, as `web:db,cache`.
+fn side(services: &str, migrations: impl Fn(&str) -> &'static str) -> Generation {
+    let services = services.split(' ').map(|word| {
+        let (name, requires) = word.split_once(':').unwrap_or((word, ""));
+        let requires = requires.split(',').filter(|name| !name.is_empty());
+        let units = requires.map(|name| format!("{name}.service").parse().unwrap());
+        Service {
+            requires: Setting::Set(units.collect()),
+            ..service(name, migrations(name))
+        }
+    });
+    generation("x", services)
+}
+
+fn up(services: &str) -> Plan {
+    diff(&side(services, |_| "1"), &side(services, |_| "1 2"))
+}
+
+fn down(services: &str) -> Plan {
+    diff(&side(services, |_| "1 2"), &side(services, |_| "1"))
+}
+
+#[test]
+fn ups_follow_requires_and_downs_go_against_it() {
+    assert_eq!(order(&up("a:z b z:m m")), "b+2 m+2 z+2 a+2");
+    assert_eq!(order(&down("a:z b z:m m")), "a-2 b-2 z-2 m-2");
+    assert_eq!(order(&up("c b a")), "a+2 b+2 c+2");
+}
+
+#[test]
+fn all_downs_come_before_all_ups() {
+    let services = "web:db db";
+    let old = side(services, |name| if name == "db" { "1 2" } else { "1" });
+    let new = side(services, |name| if name == "db" { "1" } else { "1 2" });
+    assert_eq!(order(&diff(&old, &new)), "db-2 web+2");
+    assert_eq!(order(&diff(&new, &old)), "web-2 db+2");
+}
+
+#[test]
+fn a_unit_may_be_gated_by_several() {
+    let with = |migrations| {
+        let mut generation = side("a:z m z", |_| migrations);
+        let shared = Setting::Set(
+            ["m.service", "z.service"]
+                .map(|unit| unit.parse().unwrap())
+                .into(),
+        );
+        generation.services.get_mut("m").unwrap().units = shared;
+        generation
+    };
+    assert_eq!(order(&diff(&with("1"), &with("1 2"))), "m+2 z+2 a+2");
+}
+
+#[test]
+fn cycles_are_named_and_broken_by_name() {
+    let plan = up("d:c c:b b:c a:d e:e f");
+    assert_eq!(order(&plan), "f+2 b+2 c+2 d+2 a+2 e+2");
+    assert_eq!(
+        codes(&plan.findings),
+        [
+            (Code::DependencyOrder, Severity::Refused),
+            (Code::DependencyOrder, Severity::Refused)
+        ]
+    );
+    let messages: Vec<_> = plan
+        .findings
+        .iter()
+        .map(|finding| finding.message.as_str())
+        .collect();
+    assert_eq!(
+        messages,
+        [
+            "b and c require each other",
+            "e requires a unit that its own gate holds back"
+        ]
+    );
+    assert_eq!(down("d:c c:b b:c a:d e:e f").order.len(), 6);
+}
+
+#[test]
+fn going_down_with_what_one_requires_is_against_the_gates() {
+    // Through a service that has no steps, too.
+    let services = "web:middle middle:db db";
+    let history = |full: &'static str| move |name: &str| if name == "middle" { "1" } else { full };
+    let (short, long) = (side(services, history("1")), side(services, history("1 2")));
+    let plan = diff(&long, &short);
+    let found: Vec<_> = plan
+        .services
+        .iter()
+        .filter(|service| !service.findings.is_empty())
+        .map(|service| service.name.as_str())
+        .collect();
+    assert_eq!(found, ["web"]);
+    let finding = only(&plan.services[2].findings, Code::DependencyOrder);
+    assert_eq!(finding.severity, Severity::Warning);
+    assert!(finding.help.contains("nixmig migrate"), "{}", finding.help);
+    assert_eq!(diff(&short, &long).findings().count(), 0);
+}

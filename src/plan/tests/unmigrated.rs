@@ -1,0 +1,135 @@
+//! Tests of the comparison of programs.
+
+use super::notation::{codes, one, only};
+use crate::model::{Direction, Generation, Program, Service, ServiceName, Setting};
+use crate::plan::testing::{generation, running, service};
+use crate::plan::{Code, Finding, Severity, diff};
+
+fn with(unit: &str, program: &str) -> Generation {
+    running(generation("x", []), unit, program)
+}
+
+fn undeclared(unit: &str, old: &str, new: &str) -> Vec<Finding> {
+    let plan = diff(&with(unit, old), &with(unit, new));
+    assert_eq!(plan.services, []);
+    plan.findings
+}
+
+#[test]
+fn a_major_that_moved_is_named_with_what_is_known_of_it() {
+    let found = undeclared(
+        "postgresql.service",
+        "postgresql-15.10",
+        "postgresql-and-plugins-17.2",
+    );
+    assert_eq!(codes(&found), [(Code::Unmigrated, Severity::Warning)]);
+    assert_eq!(
+        found[0].message,
+        "postgresql 15.10 → postgresql-and-plugins 17.2: unmigrated"
+    );
+    assert_eq!(
+        found[0].service.as_ref().map(ServiceName::as_str),
+        Some("postgresql")
+    );
+    assert!(
+        found[0].help.contains("https://www.postgresql.org/"),
+        "{}",
+        found[0].help
+    );
+    let found = undeclared("postgresql.service", "postgresql-15.10", "postgresql-17.2");
+    assert_eq!(found[0].message, "postgresql 15.10 → 17.2: unmigrated");
+    let back = undeclared("postgresql.service", "postgresql-17.2", "postgresql-15.10");
+    assert_eq!(back[0].direction, Some(Direction::Down));
+}
+
+#[test]
+fn only_the_leading_components_count() {
+    assert_eq!(
+        undeclared("postgresql.service", "postgresql-15.9", "postgresql-15.10"),
+        []
+    );
+    let mysql = |old, new| undeclared("mysql.service", old, new).len();
+    assert_eq!(mysql("mariadb-server-10.6.1", "mariadb-server-10.11.2"), 1);
+    assert_eq!(mysql("mariadb-server-10.11.1", "mariadb-server-10.11.2"), 0);
+}
+
+#[test]
+fn another_program_in_its_place_has_moved() {
+    let found = undeclared("mysql.service", "mysql-8.0.36", "mariadb-server-10.11.2");
+    assert_eq!(
+        found[0].message,
+        "mysql 8.0.36 → mariadb-server 10.11.2: unmigrated"
+    );
+}
+
+#[test]
+fn an_instance_is_named_by_its_unit() {
+    let found = undeclared("redis-cache.service", "redis-7.2.4", "redis-8.0.1");
+    assert_eq!(
+        found[0].message,
+        "redis 7.2.4 → 8.0.1: unmigrated in redis-cache.service"
+    );
+}
+
+#[test]
+fn what_nobody_knows_or_nobody_can_tell_is_left_alone() {
+    assert_eq!(undeclared("my-app.service", "my-app-1", "my-app-2"), []);
+    assert_eq!(
+        undeclared("postgresql.service", "postgresql", "postgresql-17.2"),
+        []
+    );
+    assert_eq!(
+        undeclared("postgresql.service", "wrapper-1", "postgresql-17.2"),
+        []
+    );
+    let gone = diff(
+        &with("postgresql.service", "postgresql-15.10"),
+        &generation("x", []),
+    );
+    assert_eq!(gone.findings, []);
+}
+
+/// A service named `main` that gates PostgreSQL's unit.
+fn declared(package: &str, migrations: &str) -> Generation {
+    let service = Service {
+        units: Setting::Set(["postgresql.service".parse().unwrap()].into()),
+        package: Setting::Set(Program::parse(package)),
+        ..service("main", migrations)
+    };
+    generation("x", [service])
+}
+
+#[test]
+fn a_declared_service_moves_with_a_step_that_goes_its_way() {
+    let old = declared("postgresql-15.10", "1");
+    let new = declared("postgresql-17.2", "1 2");
+    for (from, to) in [(&old, &new), (&new, &old)] {
+        assert_eq!(one(from, to).findings, []);
+        assert_eq!(diff(from, to).findings, []);
+    }
+    let unmoved = declared("postgresql-17.2", "1");
+    for (from, to, direction) in [(&old, &unmoved, Direction::Up), (&unmoved, &old, Direction::Down)] {
+        let plan = one(from, to);
+        let finding = only(&plan.findings, Code::Unmigrated);
+        assert_eq!(finding.direction, Some(direction));
+        assert_eq!(diff(from, to).findings, []);
+    }
+}
+
+#[test]
+fn where_steps_name_programs_another_step_does_not_count() {
+    let old = declared("postgresql-15.10", "1=15");
+    let plan = one(&old, &declared("postgresql-17.2", "1=15 2"));
+    only(&plan.findings, Code::Unmigrated);
+    let plan = one(&old, &declared("postgresql-17.2", "1=15 2=16"));
+    assert_eq!(plan.findings, []);
+}
+
+#[test]
+fn a_service_that_is_met_for_the_first_time_moves_with_its_steps() {
+    let old = with("postgresql.service", "postgresql-15.10");
+    let plan = one(&old, &declared("postgresql-17.2", "1=15 2=16"));
+    assert_eq!(codes(&plan.findings), [(Code::Baselined, Severity::Warning)]);
+    let plan = one(&old, &declared("postgresql-17.2", "1=15"));
+    only(&plan.findings, Code::Unmigrated);
+}

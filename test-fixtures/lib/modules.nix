@@ -10,14 +10,11 @@ let
     concatLists
     concatMap
     concatStringsSep
-    elem
     filter
     foldl'
     head
     init
     isAttrs
-    isFunction
-    isList
     isOption
     last
     length
@@ -32,243 +29,9 @@ let
     zipAttrsWith
     ;
 
-  tagOf = value: value._type or "";
-
-  defaultOrder = 1000;
-  usualPriority = 100;
-
-  mkIf = condition: content: {
-    _type = "if";
-    inherit condition content;
-  };
-  mkMerge = contents: {
-    _type = "merge";
-    inherit contents;
-  };
-  mkOverride = priority: content: {
-    _type = "override";
-    inherit priority content;
-  };
-  mkOrder = priority: content: {
-    _type = "order";
-    inherit priority content;
-  };
-  mkOptionDefault = mkOverride 1500;
-  mkDefault = mkOverride 1000;
-  mkForce = mkOverride 50;
-
-  # A configuration as sets without `mkMerge`, `mkIf` and `mkForce` around them: what stood there stands around their
-  # attributes. Names are thereby known without asking a condition.
-  pushDown =
-    config:
-    let
-      around =
-        wrap: map (set: if isAttrs set then mapAttrs (_: wrap) set else set) (pushDown config.content);
-    in
-    {
-      merge = concatMap pushDown config.contents;
-      "if" = around (mkIf config.condition);
-      override = around (mkOverride config.priority);
-    }
-    .${tagOf config} or [ config ];
-
-  # A value as the values that its conditions let through.
-  discharge =
-    value:
-    {
-      merge = concatMap discharge value.contents;
-      "if" =
-        if !builtins.isBool value.condition then
-          throw "‘mkIf’ called with a non-Boolean condition"
-        else if value.condition then
-          discharge value.content
-        else
-          [ ];
-    }
-    .${tagOf value} or [ value ];
-
-  # Definitions of the highest priority, without the property.
-  prioritised =
-    defs:
-    let
-      priorityOf = def: if tagOf def.value == "override" then def.value.priority else usualPriority;
-      highest = foldl' (highest': def: lib.min (priorityOf def) highest') 9999 defs;
-      strip = def: if tagOf def.value == "override" then def // { value = def.value.content; } else def;
-    in
-    {
-      values = map strip (
-        if length defs == 1 then defs else filter (def: priorityOf def == highest) defs
-      );
-      highestPrio = if length defs == 1 then priorityOf (head defs) else highest;
-    };
-
-  ordered =
-    defs:
-    let
-      strip =
-        def:
-        if tagOf def.value == "order" then
-          def
-          // {
-            value = def.value.content;
-            inherit (def.value) priority;
-          }
-        else
-          def;
-      orderOf = def: def.priority or defaultOrder;
-    in
-    if any (def: tagOf def.value == "order") defs then
-      builtins.sort (a: b: orderOf a < orderOf b) (map strip defs)
-    else
-      defs;
-
-  # One value out of the definitions of an option, or of an attribute or entry within one.
-  mergeDefinitions = loc: type: defs: rec {
-    final = prioritised (
-      concatMap (
-        def:
-        map (value: {
-          inherit (def) file;
-          inherit value;
-        }) (addErrorContext "while evaluating definitions from `${def.file}':" (discharge def.value))
-      ) defs
-    );
-    inherit (final) highestPrio;
-    defsFinal = ordered final.values;
-    isDefined = defsFinal != [ ];
-    optionalValue = if isDefined then { value = mergedValue; } else { };
-    mergedValue =
-      if !isDefined then
-        type.emptyValue.value
-          or (throw "The option `${showOption loc}' was accessed but has no value defined. Try setting the option.")
-      else if wrong != null then
-        throw "A definition for option `${showOption loc}' is not of type `${type.description}'. ${wrong}"
-      else
-        type.merge loc defsFinal;
-    wrong =
-      if type ? fault then
-        let
-          fault = type.fault loc defsFinal;
-        in
-        if fault == null then null else "TypeError: ${fault}"
-      else
-        let
-          refused = filter (def: !type.check def.value) defsFinal;
-        in
-        if refused == [ ] then null else "Definition values:${showDefs refused}";
-  };
-
-  # A module as `{ file; key; imports; options; config; }`, whatever form it was written in.
-  unify =
-    file: key: module:
-    let
-      meta = [
-        "_class"
-        "_file"
-        "key"
-        "disabledModules"
-        "imports"
-        "freeformType"
-      ];
-      unknown = attrNames (
-        removeAttrs module (
-          meta
-          ++ [
-            "options"
-            "config"
-            "meta"
-          ]
-        )
-      );
-      isLong = module ? config || module ? options;
-      base = if isLong then module.config or { } else removeAttrs module (meta ++ [ "require" ]);
-      extra =
-        optional (isLong && module ? meta) { inherit (module) meta; }
-        ++ optional (module ? freeformType) { _module.freeformType = module.freeformType; };
-    in
-    if !isAttrs module then
-      throw "module ${file} (${key}) does not look like a module."
-    else if isLong && unknown != [ ] then
-      throw "Module `${key}' has an unsupported attribute `${head unknown}'. This is caused by introducing a top-level `config' or `options' attribute. Add configuration attributes immediately on the top level instead, or move all of them (namely: ${toString unknown}) into the explicit `config' attribute."
-    else
-      {
-        file = toString (module._file or file);
-        key = toString (module.key or key);
-        imports = (if isLong then [ ] else module.require or [ ]) ++ module.imports or [ ];
-        options = if isLong then module.options or { } else { };
-        config = if extra == [ ] then base else mkMerge ([ base ] ++ extra);
-      };
-
-  # A module function with the arguments that it names: those given from outside, else `_module.args`.
-  call =
-    key: args: f:
-    f (
-      args
-      // mapAttrs (
-        name: _:
-        addErrorContext "while evaluating the module argument `${name}' in \"${key}\":" (
-          args.${name} or args.config._module.args.${name}
-        )
-      ) (lib.functionArgs f)
-    );
-
-  # All modules with their imports, nearest first, each once.
-  collect =
-    args: modules:
-    let
-      load =
-        parent: key: module:
-        if isFunction module then
-          unify parent key (call key args module)
-        else if
-          elem (tagOf module) [
-            "if"
-            "override"
-          ]
-        then
-          unify parent key { config = module; }
-        else if isAttrs module then
-          unify parent key module
-        else if isList module then
-          throw "Module imports can't be nested lists. Perhaps you meant to remove one level of lists? Definitions: ${
-            showDefs [
-              {
-                file = parent;
-                value = module;
-              }
-            ]
-          }"
-        else
-          let
-            file = toString module;
-            content = import module;
-          in
-          unify file file (if isFunction content then call file args content else content);
-      tree =
-        parent: parentKey: children:
-        lib.imap1 (
-          n: child:
-          let
-            module = load parent "${parentKey}:anon-${toString n}" child;
-          in
-          {
-            inherit (module) key;
-            inherit module;
-            children = tree module.file module.key module.imports;
-          }
-        ) children;
-    in
-    map (node: node.module) (
-      builtins.genericClosure {
-        startSet = tree lib.unknownModule "" modules;
-        operator = node: node.children;
-      }
-    );
-
-  locate = file: module: {
-    _file = file;
-    imports = [ module ];
-  };
+  properties = import ./properties.nix { inherit lib; };
+  inherit (properties) mergeDefinitions mkOptionDefault pushDown;
+  inherit (import ./loading.nix { inherit lib; }) collect locate;
 
   # Several declarations of one option as one: at most one gives a default or a description, types must agree.
   mergeDeclarations =
@@ -651,23 +414,12 @@ let
       inherit extendModules class;
     };
 in
-{
-  inherit
-    evalModules
-    mergeDefinitions
-    mkDefault
-    mkForce
-    mkIf
-    mkMerge
-    mkOptionDefault
-    mkOrder
-    mkOverride
-    ;
-  mkBefore = mkOrder 500;
-  mkAfter = mkOrder 1500;
-  mkVMOverride = mkOverride 10;
-  defaultOverridePriority = usualPriority;
-  filterOverrides = defs: (prioritised defs).values;
+removeAttrs properties [
+  "pushDown"
+  "tagOf"
+]
+// {
+  inherit evalModules;
   setDefaultModuleLocation = locate;
   evalOptionValue = evalOption;
 }

@@ -2,7 +2,7 @@
 { config, lib, ... }:
 {
   migrations.example = {
-    requiredBy = [ "example@a%b.service" ];
+    requiredBy = [ "example@a\\x2db.service" ];
     requires = [ "dev-disk-by\\x2dlabel-data.device" ];
     stateDirectories = [
       "/var/lib/plain-1.0_2@x:y"

@@ -111,7 +111,7 @@ let
           !unit.enable
           || unit.serviceConfig ? ExecStart
           || (unit.overrideStrategy or "asDropinIfExists") == "asDropin";
-        message = "`${unitName}', which waits for the migrations of `${whereIs name}', has no ExecStart=: is it misspelt? If it comes from `systemd.packages', set `systemd.services.${escapeNixIdentifier (removeSuffix ".service" unitName)}.overrideStrategy = \"asDropin\"'.";
+        message = "`${unitName}', which waits for the migrations of `${whereIs name}', has no ExecStart=: is it misspelt, or its service switched off? If it comes from `systemd.packages', set `systemd.services.${escapeNixIdentifier (removeSuffix ".service" unitName)}.overrideStrategy = \"asDropin\"'.";
       }
     ) service.requiredBy;
 

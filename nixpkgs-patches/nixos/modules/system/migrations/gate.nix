@@ -12,6 +12,7 @@ let
     concatMapStrings
     concatStrings
     concatStringsSep
+    filter
     replaceStrings
     ;
 
@@ -34,6 +35,9 @@ let
 
   list = key: values: line key (concatStringsSep " " values);
   json = key: value: line key (if value == [ ] || value == { } then "" else toJSON value);
+
+  # systemd orders nothing before a template; its instances order themselves after the gate.
+  isTemplate = unit: builtins.match ".*@[.]service" unit != null;
 
   # `%` begins a specifier wherever systemd reads the value itself.
   escapeSpecifiers = replaceStrings [ "%" ] [ "%%" ];
@@ -83,9 +87,9 @@ name: service:
 concatStrings [
   "[Unit]\n"
   (line "Description" "Bring the state of ${name} to what this generation expects")
-  (list "Before" (map escapeSpecifiers service.requiredBy))
-  (list "Requires" (map escapeSpecifiers service.requires))
-  (list "After" (map escapeSpecifiers service.requires))
+  (list "Before" (filter (unit: !isTemplate unit) service.requiredBy))
+  (list "Requires" service.requires)
+  (list "After" service.requires)
   (line "RefuseManualStop" "yes")
   (line "StartLimitIntervalSec" "0")
   (list "RequiresMountsFor" (map quote ([ recordDirectory ] ++ service.stateDirectories)))

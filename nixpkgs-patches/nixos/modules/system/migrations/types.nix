@@ -239,8 +239,9 @@ in
     merge = _loc: defs: (head defs).value;
   });
 
-  unit = types.strMatching "[a-zA-Z0-9@%:_.\\-]+[.](service|socket|device|mount|automount|swap|target|path|timer|scope|slice)";
-  gatedUnit = types.strMatching "[a-zA-Z0-9@%:_.\\-]+[.]service";
+  # Units as systemd names them, without specifiers. A template can be gated, for all its instances, but not required.
+  unit = types.strMatching "[a-zA-Z0-9:_.\\-]+(@[a-zA-Z0-9:_.\\-]+)?[.](service|socket|device|mount|automount|swap|target|path|timer|scope|slice)";
+  gatedUnit = types.strMatching "[a-zA-Z0-9:_.\\-]+(@[a-zA-Z0-9:_.\\-]*)?[.]service";
 
   # Migrations of one service: a set by version, or a list of sets that have a `version` each.
   steps =

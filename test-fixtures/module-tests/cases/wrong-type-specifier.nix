@@ -1,0 +1,1 @@
+{ migrations.example.requiredBy = [ "example@%i.service" ]; }

@@ -2,6 +2,7 @@
 //!
 //! Reads only: no command of nixmig's that goes through here creates or changes anything. Never plans.
 
+pub mod derivation;
 pub mod evaluation;
 pub mod gate;
 pub mod programs;

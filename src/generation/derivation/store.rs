@@ -1,0 +1,208 @@
+//! Owns how derivations are found and read: files of a store's directory, taken apart, and the one among a derivation's
+//! inputs that makes a path. Opens only what is asked for, and checks what it found by its output.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::DerivationError;
+use super::aterm::{Aterm, Raw};
+
+/// The largest derivation that is read, in bytes: those of whole systems have some hundred thousand.
+const MAX_FILE: u64 = 64 << 20;
+
+/// The length of a store path's hash.
+const HASH: usize = 32;
+
+/// Where derivations are looked for.
+pub(super) struct Store {
+    /// The directory that the first derivation is in.
+    directory: PathBuf,
+    /// Where else: below this, at the path that a derivation's input is named by.
+    root: PathBuf,
+}
+
+/// The text of a derivation.
+pub(super) struct Source {
+    /// Its path, as the derivation that needs it has it, or as the user gave it.
+    pub(super) path: String,
+    text: Vec<u8>,
+}
+
+impl Store {
+    /// The store of a derivation, and its text. `file` is where it really is, symlinks resolved; `root` is where stores'
+    /// paths begin.
+    pub(super) fn of(file: &Path, root: &Path) -> Result<(Self, Source), DerivationError> {
+        let path = file.to_string_lossy().into_owned();
+        let text = text(file)?.ok_or_else(|| DerivationError::Missing { path: path.clone() })?;
+        let store = Self {
+            directory: file.parent().unwrap_or(Path::new("")).to_owned(),
+            root: root.to_owned(),
+        };
+        Ok((store, Source { path, text }))
+    }
+
+    /// The text of an input derivation.
+    fn input(&self, path: &str, needed_by: &str) -> Result<Source, DerivationError> {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let below_root = self.root.join(path.trim_start_matches('/'));
+        for file in [self.directory.join(name), below_root] {
+            if let Some(text) = text(&file)? {
+                let path = path.to_owned();
+                return Ok(Source { path, text });
+            }
+        }
+        Err(DerivationError::MissingInput {
+            input: path.to_owned(),
+            needed_by: needed_by.to_owned(),
+            directory: self.directory.clone(),
+        })
+    }
+}
+
+/// The text of a file; none where there is no such file.
+fn text(file: &Path) -> Result<Option<Vec<u8>>, DerivationError> {
+    let failed = |source| DerivationError::Read {
+        file: file.to_owned(),
+        source,
+    };
+    // Asked for first: opening a FIFO would wait for its other end.
+    let metadata = match file.metadata() {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    if !metadata.is_file() {
+        return Err(DerivationError::NotAFile {
+            file: file.to_owned(),
+        });
+    }
+    let mut text = Vec::new();
+    File::open(file)
+        .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut text))
+        .map_err(failed)?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(DerivationError::TooLarge {
+            file: file.to_owned(),
+            limit: MAX_FILE,
+        });
+    }
+    Ok(Some(text))
+}
+
+/// A derivation, taken apart.
+pub(super) struct Derivation<'a> {
+    path: &'a str,
+    parts: Aterm<'a>,
+    /// Its attributes, where they are structured (Nix manual, "Advanced Attributes", `__structuredAttrs`).
+    structured: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+impl Source {
+    /// Takes it apart.
+    pub(super) fn derivation(&self) -> Result<Derivation<'_>, DerivationError> {
+        let parts = Aterm::parse(&self.text).map_err(|problem| DerivationError::Syntax {
+            path: self.path.clone(),
+            problem,
+        })?;
+        let structured = parts
+            .variable("__json")
+            .map(|json| serde_json::from_slice(&json.bytes()))
+            .transpose()
+            .map_err(|problem| DerivationError::Attributes {
+                path: self.path.clone(),
+                problem,
+            })?;
+        Ok(Derivation {
+            path: &self.path,
+            parts,
+            structured,
+        })
+    }
+
+    fn makes(&self, path: &str) -> Result<bool, DerivationError> {
+        let outputs = Aterm::outputs(&self.text).map_err(|problem| DerivationError::Syntax {
+            path: self.path.clone(),
+            problem,
+        })?;
+        Ok(outputs.iter().any(|output| output.plain() == Some(path)))
+    }
+}
+
+impl Derivation<'_> {
+    /// Its path.
+    pub(super) fn path(&self) -> &str {
+        self.path
+    }
+
+    /// An attribute that is a string, from wherever its attributes are.
+    pub(super) fn attribute(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        match &self.structured {
+            Some(attributes) => attributes
+                .get(name)?
+                .as_str()
+                .map(|text| Cow::Borrowed(text.as_bytes())),
+            None => self.parts.variable(name).map(Raw::bytes),
+        }
+    }
+
+    /// An attribute that is text; what is no UTF-8 in it is replaced, as it is in no name that is looked for.
+    pub(super) fn text(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.attribute(name).map(|bytes| match bytes {
+            Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+            Cow::Owned(bytes) => Cow::Owned(
+                String::from_utf8(bytes)
+                    .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+            ),
+        })
+    }
+
+    /// The input derivation that makes a store path; none where no input of a fitting name does.
+    ///
+    /// An output's name is its derivation's, with `-` and the output's own name behind it for all but `out`, so only
+    /// derivations with such a name are opened.
+    pub(super) fn input_making(&self, store: &Store, path: &str) -> Result<Option<Source>, DerivationError> {
+        let Some(name) = object_name(path) else {
+            return Ok(None);
+        };
+        let inputs = || {
+            self.parts
+                .inputs
+                .iter()
+                .filter_map(|input| input.plain())
+                .filter_map(|input| Some((input, object_name(input)?.strip_suffix(".drv")?)))
+        };
+        let same = inputs().filter(|&(_, input)| input == name);
+        let other_output = inputs().filter(|&(_, input)| {
+            name.strip_prefix(input)
+                .is_some_and(|output| output.starts_with('-'))
+        });
+        for (input, _) in same.chain(other_output) {
+            let source = store.input(input, self.path)?;
+            if source.makes(path)? {
+                return Ok(Some(source));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The input derivation that makes a store path, which must be there.
+    pub(super) fn needs(&self, store: &Store, path: &str) -> Result<Source, DerivationError> {
+        self.input_making(store, path)?
+            .ok_or_else(|| DerivationError::NoInput {
+                derivation: self.path.to_owned(),
+                path: path.to_owned(),
+            })
+    }
+}
+
+/// The name of a store object: what follows the hash and its dash in the last component of its path.
+pub(super) fn object_name(path: &str) -> Option<&str> {
+    let last = path.rsplit('/').next()?;
+    let (hash, name) = last.split_at_checked(HASH)?;
+    let fine = hash
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    name.strip_prefix('-').filter(|_| fine)
+}

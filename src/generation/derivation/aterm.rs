@@ -318,7 +318,7 @@ mod tests {
             (b"\x7fELF", unexpected(0, "Derive(")),
             (
                 b"Derive([],[],[],\"\",\"\",[],[])\n",
-                AtermError::Trailing { at: 29 },
+                AtermError::Trailing { at: 28 },
             ),
             (b"DrvWithVersion(\"xp-dyn-drv\",", AtermError::Versioned),
         ] {

@@ -8,6 +8,7 @@ mod aterm;
 mod shell;
 mod store;
 mod system;
+mod units;
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,6 @@ use crate::model::Generation;
 use super::ReadOptions;
 use super::evaluation::Inside;
 use super::gate::GateError;
-use super::unit_file::SyntaxError;
 
 pub use aterm::AtermError;
 
@@ -108,14 +108,6 @@ pub enum DerivationError {
     /// A gate's text cannot be read.
     #[error(transparent)]
     Gate(#[from] Box<GateError>),
-    /// A unit's text cannot be read.
-    #[error("{path}, line {} of its text: {}", problem.place.line, problem.problem)]
-    Unit {
-        /// The unit's derivation.
-        path: String,
-        /// What is wrong.
-        problem: Box<SyntaxError>,
-    },
 }
 
 impl DerivationError {
@@ -166,3 +158,6 @@ pub fn read(
     }
     system::read(label, &store, &source.derivation()?, options.scripts)
 }
+
+#[cfg(test)]
+mod tests;

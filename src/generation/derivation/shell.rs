@@ -110,6 +110,32 @@ pub(super) fn units(command: &str) -> impl Iterator<Item = (&str, Strategy)> {
     })
 }
 
+/// The names of upstream's units that `generateUnits` takes over.
+pub(super) fn upstream_units(command: &str) -> impl Iterator<Item = &str> {
+    command.split("for i in ").skip(1).flat_map(|text| {
+        let (items, body) = text.split_once("; do").unwrap_or_default();
+        let upstream = body
+            .lines()
+            .take(2)
+            .any(|line| line.contains("/example/systemd/system/$i"));
+        let items = if upstream { items } else { "" };
+        items.split_ascii_whitespace()
+    })
+}
+
+/// The units that `generateUnits` links, each with its alias where the link is one: `ln -sfn 'NAME' $out/'ALIAS'`, or
+/// `ln -sfn '../NAME' $out/'OTHER.wants'/`.
+pub(super) fn linked_units(command: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    command.lines().filter_map(|line| {
+        let link = line.trim_start().strip_prefix("ln -sfn '")?;
+        let (source, target) = link.split_once("' $out/'")?;
+        match source.strip_prefix("../") {
+            Some(unit) => Some((unit, None)),
+            None => Some((source, Some(target.strip_suffix('\'')?))),
+        }
+    })
+}
+
 /// The name of the unit that a derivation of `makeUnit` makes, as its command has it: `name=NAME`, backslashes doubled.
 pub(super) fn unit_name(command: &str) -> Option<String> {
     let name = command

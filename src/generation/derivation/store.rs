@@ -2,6 +2,8 @@
 //! inputs that makes a path. Opens only what is asked for, and checks what it found by its output.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -46,12 +48,15 @@ impl Store {
     /// The text of an input derivation.
     fn input(&self, path: &str, needed_by: &str) -> Result<Source, DerivationError> {
         let name = path.rsplit('/').next().unwrap_or_default();
-        let below_root = self.root.join(path.trim_start_matches('/'));
-        for file in [self.directory.join(name), below_root] {
-            if let Some(text) = text(&file)? {
-                let path = path.to_owned();
-                return Ok(Source { path, text });
-            }
+        let beside = self.directory.join(name);
+        let mut file = text(&beside)?;
+        // A path that climbs would leave the root.
+        if file.is_none() && path.split('/').all(|component| component != "..") {
+            file = text(&self.root.join(path.trim_start_matches('/')))?;
+        }
+        if let Some(text) = file {
+            let path = path.to_owned();
+            return Ok(Source { path, text });
         }
         Err(DerivationError::MissingInput {
             input: path.to_owned(),
@@ -97,6 +102,8 @@ pub(super) struct Derivation<'a> {
     parts: Aterm<'a>,
     /// Its attributes, where they are structured (Nix manual, "Advanced Attributes", `__structuredAttrs`).
     structured: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The input derivations by their names: a directory of units has hundreds of them, and is asked for many.
+    inputs: OnceCell<HashMap<&'a str, Vec<&'a str>>>,
 }
 
 impl Source {
@@ -118,6 +125,7 @@ impl Source {
             path: &self.path,
             parts,
             structured,
+            inputs: OnceCell::new(),
         })
     }
 
@@ -166,25 +174,30 @@ impl Derivation<'_> {
         let Some(name) = object_name(path) else {
             return Ok(None);
         };
-        let inputs = || {
-            self.parts
-                .inputs
-                .iter()
-                .filter_map(|input| input.plain())
-                .filter_map(|input| Some((input, object_name(input)?.strip_suffix(".drv")?)))
-        };
-        let same = inputs().filter(|&(_, input)| input == name);
-        let other_output = inputs().filter(|&(_, input)| {
-            name.strip_prefix(input)
-                .is_some_and(|output| output.starts_with('-'))
-        });
-        for (input, _) in same.chain(other_output) {
+        let prefixes = name.match_indices('-').map(|(dash, _)| &name[..dash]);
+        for input in std::iter::once(name)
+            .chain(prefixes)
+            .filter_map(|name| self.inputs().get(name))
+            .flatten()
+        {
             let source = store.input(input, self.path)?;
             if source.makes(path)? {
                 return Ok(Some(source));
             }
         }
         Ok(None)
+    }
+
+    fn inputs(&self) -> &HashMap<&str, Vec<&str>> {
+        self.inputs.get_or_init(|| {
+            let mut inputs: HashMap<_, Vec<_>> = HashMap::new();
+            for path in self.parts.inputs.iter().filter_map(|input| input.plain()) {
+                if let Some(name) = object_name(path).and_then(|name| name.strip_suffix(".drv")) {
+                    inputs.entry(name).or_default().push(path);
+                }
+            }
+            inputs
+        })
     }
 
     /// The input derivation that makes a store path, which must be there.

@@ -1,0 +1,237 @@
+//! Owns what a system's derivations say of its units: their names, their texts, and the packages that bring some of them
+//! (`makeUnit` and `generateUnits` of nixos/lib/systemd-lib.nix; 22.05 and later).
+//!
+//! A unit that the configuration says nothing of, which a package alone brings, is not seen. NixOS does not look at what
+//! its `[Install]` says, so nothing starts it with the system.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::generation::programs::{StorePath, known_by_unit, store_paths};
+use crate::generation::unit_file::{self, UnitFile};
+use crate::generation::units::{Entry, UnitText, Units, gated};
+use crate::model::{Direction, Generation, Part, Program, Setting, Text, UnitName, Unknown};
+
+use super::DerivationError;
+use super::shell::{self, Strategy};
+use super::store::{Derivation, Source, Store, object_name};
+
+/// What the derivations of units are called, before the unit's name, and after it where the unit is switched off.
+const UNIT: &str = "unit-";
+const DISABLED: &str = "-disabled";
+
+/// The units of a system that is not built.
+pub(super) struct SystemUnits<'s> {
+    store: &'s Store,
+    directory: &'s Derivation<'s>,
+    entries: BTreeMap<UnitName, Entry>,
+    /// Where the texts of a unit's own derivations come from; a name without any is an alias, or upstream's.
+    texts: BTreeMap<UnitName, Vec<(String, Strategy)>>,
+    aliases: BTreeMap<UnitName, UnitName>,
+    /// All that the directory is made from, besides units: the packages that bring units are among it.
+    packages: Vec<Program>,
+}
+
+impl<'s> SystemUnits<'s> {
+    /// Reads the build command of the directory of units. Opens only those units whose names the store cannot hold.
+    pub(super) fn new(
+        store: &'s Store,
+        directory: &'s Derivation<'s>,
+        command: &str,
+    ) -> Result<Self, DerivationError> {
+        let mut units = Self {
+            store,
+            directory,
+            entries: BTreeMap::new(),
+            texts: BTreeMap::new(),
+            aliases: BTreeMap::new(),
+            packages: Vec::new(),
+        };
+        for unit in shell::upstream_units(command).filter_map(service) {
+            units.entries.insert(unit, Entry::Unit);
+        }
+        let mut stored: BTreeMap<&str, Vec<(&str, Strategy)>> = BTreeMap::new();
+        for (path, strategy) in shell::units(command) {
+            if let Some(name) = object_name(path).and_then(|name| name.strip_prefix(UNIT)) {
+                let name = name.strip_suffix(DISABLED).unwrap_or(name);
+                // A switch-off that is a drop-in is an empty one.
+                let empty = strategy == Strategy::DropIn && path.ends_with(DISABLED);
+                if name.ends_with(".service") && !empty {
+                    stored.entry(name).or_default().push((path, strategy));
+                }
+            }
+        }
+        let named: BTreeMap<String, &str> = shell::linked_units(command)
+            .map(|(unit, _)| (stored_name(unit), unit))
+            .collect();
+        for (name, paths) in stored {
+            for &(path, strategy) in &paths {
+                let unit = match named.get(name) {
+                    Some(&unit) if paths.len() == 1 => Some(Cow::Borrowed(unit)),
+                    _ if !name.contains('-') => Some(Cow::Borrowed(name)),
+                    _ => units.name(path)?.map(Cow::Owned),
+                };
+                if let Some(unit) = service(unit.as_deref().unwrap_or(name)) {
+                    let entry = match path.ends_with(DISABLED) {
+                        true => Entry::Masked,
+                        false => Entry::Unit,
+                    };
+                    units.entries.insert(unit.clone(), entry);
+                    let text = (path.to_owned(), strategy);
+                    units.texts.entry(unit).or_default().push(text);
+                }
+            }
+        }
+        for (unit, alias) in shell::linked_units(command) {
+            if let (Some(unit), Some(alias)) = (service(unit), alias.and_then(service)) {
+                units.entries.insert(alias.clone(), Entry::Alias);
+                units.aliases.insert(alias, unit);
+            }
+        }
+        units.packages = store_paths(command)
+            .filter(|path| !path.name.starts_with(UNIT))
+            .map(StorePath::program)
+            .collect();
+        Ok(units)
+    }
+
+    /// The name of a unit, as its own derivation has it.
+    fn name(&self, path: &str) -> Result<Option<String>, DerivationError> {
+        let source = self.directory.needs(self.store, path)?;
+        let derivation = source.derivation()?;
+        Ok(derivation
+            .text("buildCommand")
+            .and_then(|command| shell::unit_name(&command)))
+    }
+
+    /// The derivations of a unit's own texts, of one strategy.
+    fn sources(&self, unit: &UnitName, strategy: Strategy) -> Result<Vec<Source>, DerivationError> {
+        let unit = self.aliases.get(unit).unwrap_or(unit);
+        let texts = self.texts.get(unit).into_iter().flatten();
+        texts
+            .filter(|(_, found)| *found == strategy)
+            .map(|(path, _)| self.directory.needs(self.store, path))
+            .collect()
+    }
+
+    /// Gives the units whose commands are in a package the program of that package, where its name tells that it is the
+    /// one that is looked for; otherwise that is not known.
+    pub(super) fn look_into_packages(&self, generation: &mut Generation) {
+        let gated = gated(generation);
+        for (unit, program) in &mut generation.units {
+            let names = gated.get(unit);
+            let known: Vec<_> = known_by_unit(unit).collect();
+            let looked_into = names.is_some() || !known.is_empty();
+            if !looked_into || !program.is_unset() || self.has_command(unit) {
+                continue;
+            }
+            let mut found = self.packages.iter().filter(|package| {
+                known.iter().any(|known| known.runs(package))
+                    || names.is_some_and(|names| names.contains(&package.name))
+            });
+            *program = match (found.next(), found.next()) {
+                (Some(package), None) => Setting::Set(package.clone()),
+                _ => Setting::Unknown(Unknown {
+                    reason: "its command is in a package, and derivations do not show those".to_owned(),
+                    at: None,
+                }),
+            };
+        }
+    }
+
+    /// Whether a unit's own texts say what it runs. One that cannot be read has an unknown program already.
+    fn has_command(&self, unit: &UnitName) -> bool {
+        let texts = || -> Result<Vec<UnitText>, DerivationError> {
+            let mut texts = vec![self.text(unit)?];
+            texts.extend(self.drop_ins(unit)?);
+            Ok(texts)
+        };
+        let Ok(texts) = texts() else { return true };
+        let files: Result<Vec<_>, _> = texts.iter().map(|text| UnitFile::parse(&text.bytes)).collect();
+        files.is_ok_and(|files| !unit_file::list(&files, "Service", "ExecStart").is_empty())
+    }
+
+    /// Adds the words of all scripts.
+    pub(super) fn add_scripts(&self, generation: &mut Generation) -> Result<(), DerivationError> {
+        for service in generation.services.values_mut() {
+            let Some(gate) = self.sources(&service.name.gate(), Strategy::Unit)?.pop() else {
+                continue;
+            };
+            let gate = gate.derivation()?;
+            self.add_words(&gate, &mut service.detect)?;
+            for version in service.history.versions().collect::<Vec<_>>() {
+                let Some(migration) = service.history.get_mut(version) else {
+                    continue;
+                };
+                for direction in [Direction::Up, Direction::Down] {
+                    for part in Part::ALL {
+                        self.add_words(&gate, migration.action_mut(direction).part_mut(part))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the words of a script, where a derivation has them.
+    fn add_words(&self, gate: &Derivation<'_>, script: &mut Setting<Text>) -> Result<(), DerivationError> {
+        let Setting::Set(Text {
+            text: text @ None,
+            path: Some(path),
+        }) = script
+        else {
+            return Ok(());
+        };
+        let Some(object) = store_paths(path).next() else {
+            return Ok(());
+        };
+        if let Some(source) = gate.input_making(self.store, object.path)? {
+            *text = source.derivation()?.text("text").map(Cow::into_owned);
+        }
+        Ok(())
+    }
+}
+
+impl Units for SystemUnits<'_> {
+    type Error = DerivationError;
+
+    fn entries(&self) -> &BTreeMap<UnitName, Entry> {
+        &self.entries
+    }
+
+    /// The unit's own text; an empty one where a package brings the unit, which says nothing of the configuration.
+    fn text(&self, unit: &UnitName) -> Result<UnitText, DerivationError> {
+        match self.sources(unit, Strategy::Unit)?.pop() {
+            Some(source) => text(&source),
+            None => Ok(UnitText {
+                file: self.directory.path().to_owned(),
+                bytes: Vec::new(),
+            }),
+        }
+    }
+
+    fn drop_ins(&self, unit: &UnitName) -> Result<Vec<UnitText>, DerivationError> {
+        let sources = self.sources(unit, Strategy::DropIn)?;
+        sources.iter().map(text).collect()
+    }
+}
+
+fn text(source: &Source) -> Result<UnitText, DerivationError> {
+    let derivation = source.derivation()?;
+    Ok(UnitText {
+        file: derivation.path().to_owned(),
+        bytes: derivation.attribute("text").unwrap_or_default().into_owned(),
+    })
+}
+
+fn service(name: &str) -> Option<UnitName> {
+    name.ends_with(".service").then(|| name.parse().ok()).flatten()
+}
+
+/// A unit's name as the store can hold it: `mkPathSafeName` of nixos/lib/systemd-lib.nix.
+fn stored_name(unit: &str) -> String {
+    unit.chars()
+        .filter(|c| !matches!(c, '[' | ']'))
+        .map(|c| if matches!(c, '@' | ':' | '\\') { '-' } else { c })
+        .collect()
+}

@@ -37,9 +37,15 @@ pub fn known_by_unit(unit: &UnitName) -> impl Iterator<Item = &'static KnownServ
 /// the services that gate it, by their names without version).
 ///
 /// It is looked for where the unit starts it, then in the rest of its command, then in its `PATH`, for `ExecStart=` may be
-/// a script. A unit of which neither the table nor `wanted` tells what to look for runs what `ExecStart=` names, unless that
-/// has no version, as scripts have none. `files` are the unit and then its drop-ins.
-pub fn program_of(unit: &UnitName, files: &[UnitFile<'_>], wanted: &BTreeSet<String>) -> Option<Program> {
+/// a script, and then in that script, whose words `script` has by its path. A unit of which neither the table nor `wanted`
+/// tells what to look for runs what `ExecStart=` names, unless that has no version, as scripts have none. `files` are the
+/// unit and then its drop-ins.
+pub fn program_of(
+    unit: &UnitName,
+    files: &[UnitFile<'_>],
+    wanted: &BTreeSet<String>,
+    script: impl Fn(&str) -> Option<String>,
+) -> Option<Program> {
     let commands = unit_file::list(files, "Service", "ExecStart");
     let is_wanted = |program: &Program| {
         known_by_unit(unit).any(|known| known.runs(program)) || wanted.contains(&program.name)
@@ -50,13 +56,19 @@ pub fn program_of(unit: &UnitName, files: &[UnitFile<'_>], wanted: &BTreeSet<Str
         return program.version.is_some().then_some(program);
     }
     let path = search_path(files);
-    commands
+    let in_unit = commands
         .iter()
         .copied()
         .chain(path.as_deref())
         .flat_map(store_paths)
         .map(StorePath::program)
-        .find(is_wanted)
+        .find(is_wanted);
+    in_unit.or_else(|| {
+        commands.iter().find_map(|command| {
+            let words = script(&executable(command)?)?;
+            store_paths(&words).map(StorePath::program).find(is_wanted)
+        })
+    })
 }
 
 /// The file that a command starts, without the prefixes `@ - : + ! |` (systemd.service(5)) and its quotes.
@@ -184,7 +196,7 @@ mod tests {
             .map(|text| UnitFile::parse(text.as_bytes()).unwrap())
             .collect();
         let wanted: BTreeSet<_> = wanted.iter().map(|&name| name.to_owned()).collect();
-        program_of(&unit.parse().unwrap(), &files, &wanted).map(|program| program.display())
+        program_of(&unit.parse().unwrap(), &files, &wanted, |_| None).map(|program| program.display())
     }
 
     #[test]
@@ -236,6 +248,28 @@ mod tests {
             Some("coreutils 9.5")
         );
         assert_eq!(found("other.service", &["nothing"]), None);
+        assert_eq!(found("other.service", &[]), None);
+    }
+
+    #[test]
+    fn a_scripts_program_is_in_its_words() {
+        let path = format!("/nix/store/{HASH}-unit-script-grafana-start/bin/grafana-start");
+        let text = format!("[Service]\nExecStart=-{path} --now\n");
+        let files = [UnitFile::parse(text.as_bytes()).unwrap()];
+        let script = |asked: &str| {
+            let words = format!("#!/bin/sh\nexec /nix/store/{HASH}-grafana-12.0.2/bin/grafana server\n");
+            (asked == path).then_some(words)
+        };
+        let found = |unit: &str, wanted: &[&str]| {
+            let wanted = wanted.iter().map(|&name| name.to_owned()).collect();
+            program_of(&unit.parse().unwrap(), &files, &wanted, script).map(|program| program.display())
+        };
+        assert_eq!(found("grafana.service", &[]).as_deref(), Some("grafana 12.0.2"));
+        assert_eq!(
+            found("other.service", &["grafana"]).as_deref(),
+            Some("grafana 12.0.2")
+        );
+        assert_eq!(found("postgresql.service", &[]), None);
         assert_eq!(found("other.service", &[]), None);
     }
 

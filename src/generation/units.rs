@@ -45,6 +45,9 @@ pub trait Units {
 
     /// The texts of its `<unit>.d/*.conf`, in the order in which systemd reads them; they may be there without the unit.
     fn drop_ins(&self, unit: &UnitName) -> Result<Vec<UnitText>, Self::Error>;
+
+    /// The words of a script that a unit starts, by the script's path; none where it is no script, or cannot be had.
+    fn script(&self, unit: &UnitName, path: &str) -> Option<String>;
 }
 
 /// Units whose programs are wanted, with the names of the programs that are looked for in each, besides the well-known.
@@ -123,7 +126,7 @@ pub fn look_into<U: Units>(units: &U, wanted: &Wanted, generation: &mut Generati
             Ok(texts) => match parse(&texts) {
                 Ok(files) => {
                     cross_check(unit, &files, generation);
-                    program_of(unit, &files, names).into()
+                    program_of(unit, &files, names, |path| units.script(file, path)).into()
                 }
                 Err(reason) => Setting::Unknown(Unknown { reason, at: None }),
             },
@@ -347,6 +350,10 @@ mod tests {
         fn drop_ins(&self, unit: &UnitName) -> Result<Vec<UnitText>, MemoryError> {
             Ok(self.get(&format!("{unit}.d")).into_iter().collect())
         }
+
+        fn script(&self, _: &UnitName, path: &str) -> Option<String> {
+            self.texts.get(path).cloned()
+        }
     }
 
     fn gate(service: &str, head: &str, versions: &[&str]) -> String {
@@ -413,6 +420,27 @@ mod tests {
             assert_eq!(generation.unit(&absent.parse().unwrap()), UnitState::Absent);
         }
         assert_eq!(generation.notes, [""; 0]);
+    }
+
+    #[test]
+    fn scripts_are_looked_into() {
+        let script = format!("/nix/store/{HASH}-unit-script-grafana-start/bin/grafana-start");
+        let generation = Memory::default()
+            .with(
+                "grafana.service",
+                Entry::Unit,
+                &format!("[Service]\nExecStart={script}\n"),
+            )
+            .with(
+                &script,
+                Entry::Unit,
+                &format!("exec /nix/store/{HASH}-grafana-12.0.2/bin/grafana"),
+            )
+            .read();
+        assert_eq!(
+            program(&generation, "grafana.service").as_deref(),
+            Some("grafana 12.0.2")
+        );
     }
 
     #[test]

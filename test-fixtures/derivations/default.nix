@@ -55,6 +55,8 @@ let
         # A package brings the unit, and the configuration adds to it.
         jellyfin.wantedBy = [ "multi-user.target" ];
         redis.serviceConfig.ExecStart = "${package "redis" "7.2.6"}/bin/redis-server";
+        # Its program is named in a script alone.
+        grafana.script = "exec ${package "grafana" "12.0.2"}/bin/grafana server";
         gitea.enable = false;
       };
       systemd.packages = [ (package "jellyfin" "10.11.3") ];

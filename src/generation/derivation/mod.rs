@@ -17,6 +17,8 @@ use crate::model::Generation;
 use super::ReadOptions;
 use super::evaluation::Inside;
 use super::gate::GateError;
+use super::units::Wanted;
+use store::{Source, Store};
 
 pub use aterm::AtermError;
 
@@ -152,11 +154,32 @@ pub fn read(
     inside: &[Inside],
     options: &ReadOptions,
 ) -> Result<Generation, DerivationError> {
-    let (store, mut source) = store::Store::of(file, &options.root)?;
+    let (store, source) = find(file, inside, options)?;
+    system::read(label, &store, &source.derivation()?, options.scripts)
+}
+
+/// Reads the programs of further units into a generation that [`read`] gave for the same `file` and `inside`.
+///
+/// # Errors
+///
+/// Fails where the derivations are not any more as they were.
+pub fn look_into(
+    generation: &mut Generation,
+    file: &Path,
+    inside: &[Inside],
+    wanted: &Wanted,
+    options: &ReadOptions,
+) -> Result<(), DerivationError> {
+    let (store, source) = find(file, inside, options)?;
+    system::look_into(&store, &source.derivation()?, wanted, generation)
+}
+
+fn find(file: &Path, inside: &[Inside], options: &ReadOptions) -> Result<(Store, Source), DerivationError> {
+    let (store, mut source) = Store::of(file, &options.root)?;
     for inner in inside {
         source = system::inside(&store, &source.derivation()?, inner)?;
     }
-    system::read(label, &store, &source.derivation()?, options.scripts)
+    Ok((store, source))
 }
 
 #[cfg(test)]

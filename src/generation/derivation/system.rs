@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::generation::evaluation::Inside;
-use crate::generation::units;
+use crate::generation::units::{self, Wanted};
 use crate::model::{Generation, Kind, Release};
 
 use super::DerivationError;
@@ -33,6 +33,35 @@ pub(super) fn read(
     let mut generation = Generation::new(label, Kind::Derivation);
     generation.identity = Some(system.path().to_owned());
     generation.release = release(system).into();
+    with_units(store, system, |units| {
+        units::collect(units, &mut generation)?;
+        units.look_into_packages(&units::gated(&generation), &mut generation);
+        if scripts {
+            units.add_scripts(&mut generation);
+        }
+        Ok(generation)
+    })
+}
+
+/// Reads the programs of further units.
+pub(super) fn look_into(
+    store: &Store,
+    system: &Derivation<'_>,
+    wanted: &Wanted,
+    generation: &mut Generation,
+) -> Result<(), DerivationError> {
+    with_units(store, system, |units| {
+        units::look_into(units, wanted, generation);
+        units.look_into_packages(wanted, generation);
+        Ok(())
+    })
+}
+
+fn with_units<T>(
+    store: &Store,
+    system: &Derivation<'_>,
+    then: impl FnOnce(&SystemUnits<'_>) -> Result<T, DerivationError>,
+) -> Result<T, DerivationError> {
     let etc = etc(store, system)?;
     let etc = etc.derivation()?;
     let entries = command(&etc)?;
@@ -40,13 +69,7 @@ pub(super) fn read(
         .ok_or_else(|| not_a_system(&etc, "its `etc` has no `systemd/system`"))?;
     let directory = etc.needs(store, &directory)?;
     let directory = directory.derivation()?;
-    let units = SystemUnits::new(store, &directory, &command(&directory)?)?;
-    units::collect(&units, &mut generation)?;
-    units.look_into_packages(&mut generation);
-    if scripts {
-        units.add_scripts(&mut generation)?;
-    }
-    Ok(generation)
+    then(&SystemUnits::new(store, &directory, &command(&directory)?)?)
 }
 
 /// The derivation of a system inside a system.

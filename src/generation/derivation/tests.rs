@@ -103,6 +103,7 @@ fn a_system_is_read_from_every_kind_of_derivations() {
             ("app.service", Some("app 1.2")),
             ("redis.service", Some("redis 7.2.6")),
             ("jellyfin.service", Some("jellyfin 10.11.3")),
+            ("grafana.service", Some("grafana 12.0.2")),
             ("container@inner.service", Some("-")),
             ("gitea.service", None),
             ("database.service", None),
@@ -113,6 +114,30 @@ fn a_system_is_read_from_every_kind_of_derivations() {
         }
         assert_eq!(generation.notes, [""; 0], "{kind}");
     }
+}
+
+#[test]
+fn further_units_are_looked_into() {
+    let directory = corpus("file");
+    let mut generation = read_system(&directory, &[], false).unwrap();
+    let wanted: Wanted = [("container@inner.service", "bash"), ("none.service", "x")]
+        .into_iter()
+        .map(|(unit, name)| (unit.parse().unwrap(), [name.to_owned()].into()))
+        .collect();
+    let options = ReadOptions::default();
+    look_into(&mut generation, &system(&directory), &[], &wanted, &options).unwrap();
+    // Its script is none of the derivations that are there.
+    assert_eq!(
+        generation.units["container@inner.service"],
+        Setting::Unset,
+        "it has a command, and nothing of what is wanted in it"
+    );
+    assert_eq!(program(&generation, "none.service"), None);
+    assert_eq!(
+        program(&generation, "app.service").as_deref(),
+        Some("app 1.2"),
+        "what was read stays"
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::generation::programs::{StorePath, known_by_unit, store_paths};
 use crate::generation::unit_file::{self, UnitFile};
-use crate::generation::units::{Entry, UnitText, Units, gated};
+use crate::generation::units::{Entry, UnitText, Units, Wanted};
 use crate::model::{Direction, Generation, Part, Program, Setting, Text, UnitName, Unknown};
 
 use super::DerivationError;
@@ -115,11 +115,11 @@ impl<'s> SystemUnits<'s> {
     }
 
     /// Gives the units whose commands are in a package the program of that package, where its name tells that it is the
-    /// one that is looked for; otherwise that is not known.
-    pub(super) fn look_into_packages(&self, generation: &mut Generation) {
-        let gated = gated(generation);
+    /// one that is looked for; otherwise that is not known. `wanted` are the units that were looked into, besides the
+    /// well-known, with the names of the programs that are looked for.
+    pub(super) fn look_into_packages(&self, wanted: &Wanted, generation: &mut Generation) {
         for (unit, program) in &mut generation.units {
-            let names = gated.get(unit);
+            let names = wanted.get(unit);
             let known: Vec<_> = known_by_unit(unit).collect();
             let looked_into = names.is_some() || !known.is_empty();
             if !looked_into || !program.is_unset() || self.has_command(unit) {
@@ -151,44 +151,38 @@ impl<'s> SystemUnits<'s> {
         files.is_ok_and(|files| !unit_file::list(&files, "Service", "ExecStart").is_empty())
     }
 
-    /// Adds the words of all scripts.
-    pub(super) fn add_scripts(&self, generation: &mut Generation) -> Result<(), DerivationError> {
+    /// Adds the words of all scripts of gates.
+    pub(super) fn add_scripts(&self, generation: &mut Generation) {
+        let mut notes = Vec::new();
         for service in generation.services.values_mut() {
-            let Some(gate) = self.sources(&service.name.gate(), Strategy::Unit)?.pop() else {
-                continue;
+            let gate = service.name.gate();
+            let mut add = |script: &mut Setting<Text>| {
+                if let Setting::Set(Text {
+                    text: text @ None,
+                    path: Some(path),
+                }) = script
+                {
+                    *text = self.script(&gate, path);
+                    if text.is_none() {
+                        notes.push(format!(
+                            "the words of {path} are not shown: no derivation has them"
+                        ));
+                    }
+                }
             };
-            let gate = gate.derivation()?;
-            self.add_words(&gate, &mut service.detect)?;
+            add(&mut service.detect);
             for version in service.history.versions().collect::<Vec<_>>() {
                 let Some(migration) = service.history.get_mut(version) else {
                     continue;
                 };
                 for direction in [Direction::Up, Direction::Down] {
                     for part in Part::ALL {
-                        self.add_words(&gate, migration.action_mut(direction).part_mut(part))?;
+                        add(migration.action_mut(direction).part_mut(part));
                     }
                 }
             }
         }
-        Ok(())
-    }
-
-    /// Adds the words of a script, where a derivation has them.
-    fn add_words(&self, gate: &Derivation<'_>, script: &mut Setting<Text>) -> Result<(), DerivationError> {
-        let Setting::Set(Text {
-            text: text @ None,
-            path: Some(path),
-        }) = script
-        else {
-            return Ok(());
-        };
-        let Some(object) = store_paths(path).next() else {
-            return Ok(());
-        };
-        if let Some(source) = gate.input_making(self.store, object.path)? {
-            *text = source.derivation()?.text("text").map(Cow::into_owned);
-        }
-        Ok(())
+        generation.notes.extend(notes);
     }
 }
 
@@ -213,6 +207,19 @@ impl Units for SystemUnits<'_> {
     fn drop_ins(&self, unit: &UnitName) -> Result<Vec<UnitText>, DerivationError> {
         let sources = self.sources(unit, Strategy::DropIn)?;
         sources.iter().map(text).collect()
+    }
+
+    fn script(&self, unit: &UnitName, path: &str) -> Option<String> {
+        let object = store_paths(path).next()?;
+        for strategy in [Strategy::Unit, Strategy::DropIn] {
+            for source in self.sources(unit, strategy).ok()? {
+                let script = source.derivation().ok()?.input_making(self.store, object.path);
+                if let Some(script) = script.ok()? {
+                    return script.derivation().ok()?.text("text").map(Cow::into_owned);
+                }
+            }
+        }
+        None
     }
 }
 

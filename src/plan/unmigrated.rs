@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use super::contact::program_of;
 use super::finding::{Code, Finding, Severity};
+use super::words::names;
 use super::{Plan, ServicePlan};
 use crate::model::{
     Direction, Generation, KnownService, Program, Service, UnitName, compare_versions, known_services,
@@ -20,37 +21,85 @@ pub(super) fn find(old: &Generation, new: &Generation, plan: &mut Plan) {
         };
         service.findings.extend(finding);
     }
-    let units = new.units.iter();
-    plan.findings.extend(units.filter_map(|(unit, now)| {
-        let before = old.units.get(unit)?;
-        well_known(unit, before.value()?, now.value()?, old, new)
-    }));
+    let mut untold = Vec::new();
+    for (unit, now) in &new.units {
+        let Some(before) = old.units.get(unit) else {
+            continue;
+        };
+        let rows: Vec<_> = known_services()
+            .iter()
+            .filter(|known| known.has_unit(unit))
+            .collect();
+        if rows.is_empty() || declares(old, &rows, unit) || declares(new, &rows, unit) {
+            continue;
+        }
+        match well_known(&rows, before.value(), now.value()) {
+            Some(Told::Moved(known, direction)) => {
+                let programs = before.value().zip(now.value());
+                let finding = programs.map(|(before, now)| moved_on(unit, known, direction, before, now));
+                plan.findings.extend(finding);
+            }
+            Some(Told::Stayed) => {}
+            None => untold.push(unit.as_str()),
+        }
+    }
+    if !untold.is_empty() {
+        plan.findings.push(Finding {
+            code: Code::Unknown,
+            severity: Severity::Note,
+            service: None,
+            versions: Vec::new(),
+            direction: None,
+            message: format!(
+                "whether data formats moved cannot be told of {}: no program with a version was found on both sides",
+                names(untold.into_iter())
+            ),
+            help: "See which versions their packages have on either side; `nixmig show` lists what was found.".to_owned(),
+            at: None,
+        });
+    }
 }
 
-/// A unit of a well-known service that neither side declares: its program moved, or another took its place.
+/// What two programs of a unit tell.
+enum Told {
+    /// The data format may have moved, to what this row knows of.
+    Moved(&'static KnownService, Direction),
+    /// It has not.
+    Stayed,
+}
+
+/// Compares the programs of a unit of well-known services; `None` where they, or their versions, could not be told.
 fn well_known(
-    unit: &UnitName,
-    before: &Program,
-    now: &Program,
-    old: &Generation,
-    new: &Generation,
-) -> Option<Finding> {
-    let row = |program: &Program| {
-        let mut rows = known_services().iter().filter(|known| known.has_unit(unit));
-        rows.find(|known| known.runs(program))
+    rows: &[&'static KnownService],
+    before: Option<&Program>,
+    now: Option<&Program>,
+) -> Option<Told> {
+    let (before, now) = (before?, now?);
+    let row = |program: &Program| rows.iter().copied().find(|known| known.runs(program));
+    let known = match (row(before), row(now)) {
+        // Another program took its place.
+        (Some(old), Some(new)) if old.name != new.name => return Some(Told::Moved(new, Direction::Up)),
+        (Some(_), Some(known)) => known,
+        // One that the table does not name, but the same on both sides.
+        (None, None) if before.name == now.name => rows.first().copied()?,
+        _ => return None,
     };
-    let known = row(now).or_else(|| {
-        let mut rows = known_services().iter().filter(|known| known.has_unit(unit));
-        rows.next().filter(|_| before.name == now.name)
-    })?;
-    let moved = match row(before) {
-        Some(other) if other.name != known.name => Direction::Up,
-        None if before.name != now.name => return None,
-        _ => moved(before, now, known.components)?,
-    };
-    if declares(old, known, unit) || declares(new, known, unit) {
+    if before.version.is_none() || now.version.is_none() {
         return None;
     }
+    Some(match moved(before, now, known.components) {
+        Some(direction) => Told::Moved(known, direction),
+        None => Told::Stayed,
+    })
+}
+
+fn moved_on(
+    unit: &UnitName,
+    known: &KnownService,
+    moved: Direction,
+    before: &Program,
+    now: &Program,
+) -> Finding {
     let place = match known.units.first() == Some(&unit.as_str()) {
         true => String::new(),
         false => format!(" in {unit}"),
@@ -59,7 +108,7 @@ fn well_known(
         Direction::Up => "Carry the data over, keeping a backup from before",
         Direction::Down => "Bring back data from before",
     };
-    Some(Finding {
+    Finding {
         code: Code::Unmigrated,
         severity: Severity::Warning,
         service: known.name.parse().ok(),
@@ -71,15 +120,18 @@ fn well_known(
             known.format, known.name, known.link
         ),
         at: None,
-    })
+    }
 }
 
-fn declares(generation: &Generation, known: &KnownService, unit: &UnitName) -> bool {
+fn declares(generation: &Generation, rows: &[&KnownService], unit: &UnitName) -> bool {
     let gates = |service: &Service| {
         let units = service.units.value();
         units.is_some_and(|units| units.contains(unit))
     };
-    generation.services.contains_key(known.name) || generation.services.values().any(gates)
+    let named = rows
+        .iter()
+        .any(|known| generation.services.contains_key(known.name));
+    named || generation.services.values().any(gates)
 }
 
 /// A service that the new side declares: its package moved, and no step goes that way.

@@ -72,21 +72,34 @@ fn an_instance_is_named_by_its_unit() {
 }
 
 #[test]
-fn what_nobody_knows_or_nobody_can_tell_is_left_alone() {
+fn what_nobody_knows_is_left_alone() {
     assert_eq!(undeclared("my-app.service", "my-app-1", "my-app-2"), []);
-    assert_eq!(
-        undeclared("postgresql.service", "postgresql", "postgresql-17.2"),
-        []
-    );
-    assert_eq!(
-        undeclared("postgresql.service", "wrapper-1", "postgresql-17.2"),
-        []
-    );
     let gone = diff(
         &with("postgresql.service", "postgresql-15.10"),
         &generation("x", []),
     );
     assert_eq!(gone.findings, []);
+}
+
+#[test]
+fn what_nobody_can_tell_is_said_once() {
+    let (mut old, mut new) = (generation("1", []), generation("2", []));
+    for (unit, before, now) in [
+        ("consul.service", "consul", "consul-1.15.3"),
+        ("grafana.service", "grafana-11.1", "grafana-11.1"),
+        ("mysql.service", "wrapper-1", "mysql-8.0.36"),
+    ] {
+        old = running(old, unit, before);
+        new = running(new, unit, now);
+    }
+    for side in [&mut old, &mut new] {
+        side.units
+            .insert("openldap.service".parse().unwrap(), Setting::Unset);
+    }
+    let found = diff(&old, &new).findings;
+    assert_eq!(codes(&found), [(Code::Unknown, Severity::Note)]);
+    let units = "of consul.service, mysql.service and openldap.service:";
+    assert!(found[0].message.contains(units), "{}", found[0].message);
 }
 
 /// A service named `main` that gates PostgreSQL's unit.

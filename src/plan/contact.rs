@@ -128,27 +128,7 @@ fn judged(service: &Service, previous: &Generation) -> Contact {
         words.push(format!("NixOS {release}"));
     }
     if !undecided.is_empty() {
-        let reason = match (program, release) {
-            (None, None) => format!("`{}` shows neither its program nor its release", previous.label),
-            (Some(program), None) => format!(
-                "`{}` runs {} and does not show its release",
-                previous.label,
-                program.display()
-            ),
-            (None, Some(release)) => {
-                format!(
-                    "`{}` is NixOS {release} and does not show its program",
-                    previous.label
-                )
-            }
-            (Some(program), Some(release)) => {
-                format!(
-                    "neither {} nor NixOS {release} of `{}` tells",
-                    program.display(),
-                    previous.label
-                )
-            }
-        };
+        let reason = reason(service, &undecided, previous);
         let mut contact = Contact::refused(service, undecided, &reason);
         if let Some(baseline) = &mut contact.baseline {
             baseline.sources = sources;
@@ -162,7 +142,7 @@ fn judged(service: &Service, previous: &Generation) -> Contact {
         versions => format!("{} applied already", super::words::are(versions)),
     };
     let message = format!(
-        "`{}` did not migrate {}: by its {}, {told}",
+        "`{}` did not migrate {}: going by {}, {told}",
         previous.label,
         service.name,
         words.join(" and ")
@@ -186,6 +166,37 @@ fn judged(service: &Service, previous: &Generation) -> Contact {
         }),
         findings: vec![finding],
     }
+}
+
+/// Why neither program nor release tell of some versions.
+fn reason(service: &Service, undecided: &[Version], previous: &Generation) -> String {
+    let (mut unnamed, mut named, mut unread) = (0, 0, Vec::new());
+    for &version in undecided {
+        match service.history.get(version).map(|migration| &migration.program) {
+            Some(Setting::Set(_)) => named += 1,
+            Some(Setting::Unknown(_)) => unread.push(version),
+            Some(Setting::Unset) | None => unnamed += 1,
+        }
+    }
+    let label = &previous.label;
+    let mut reasons = Vec::new();
+    if named > 0 {
+        reasons.push(format!("`{label}` shows no version of its program"));
+    }
+    if unnamed > 0 {
+        let them = if unnamed == 1 { "it" } else { "them" };
+        reasons.push(match previous.release.value() {
+            Some(release) => format!("`{label}` is NixOS {release}, which may be from before {them}"),
+            None => format!("`{label}` does not show its release"),
+        });
+    }
+    if !unread.is_empty() {
+        reasons.push(format!(
+            "the program that {} made for could not be read",
+            super::words::are(&unread)
+        ));
+    }
+    reasons.join(", and ")
 }
 
 /// Rule a: the data has the last word, and the record tells the order.

@@ -116,7 +116,7 @@ fn order(
     let (severity, help) = match held_back {
         true => (
             Severity::Note,
-            "The configured program held it back until now, so the newer ones were made without it: see that they agree.",
+            "Steps that name a program come with it, so the newer ones were made and run without these: see that they agree.",
         ),
         false => (
             Severity::Warning,

@@ -34,10 +34,12 @@ pub(super) fn find(old: &Generation, new: &Generation, plan: &mut Plan) {
             continue;
         }
         match well_known(&rows, before.value(), now.value()) {
-            Some(Told::Moved(known, direction)) => {
-                let programs = before.value().zip(now.value());
-                let finding = programs.map(|(before, now)| moved_on(unit, known, direction, before, now));
-                plan.findings.extend(finding);
+            Some(Told::Moved {
+                known,
+                what,
+                direction,
+            }) => {
+                plan.findings.push(moved_on(unit, known, &what, direction));
             }
             Some(Told::Stayed) => {}
             None => untold.push(unit.as_str()),
@@ -62,8 +64,15 @@ pub(super) fn find(old: &Generation, new: &Generation, plan: &mut Plan) {
 
 /// What two programs of a unit tell.
 enum Told {
-    /// The data format may have moved, to what this row knows of.
-    Moved(&'static KnownService, Direction),
+    /// The data format may have moved.
+    Moved {
+        /// What is known of the one it moved to.
+        known: &'static KnownService,
+        /// From what to what.
+        what: String,
+        /// Whether that is forwards.
+        direction: Direction,
+    },
     /// It has not.
     Stayed,
 }
@@ -76,30 +85,29 @@ fn well_known(
 ) -> Option<Told> {
     let (before, now) = (before?, now?);
     let row = |program: &Program| rows.iter().copied().find(|known| known.runs(program));
-    let known = match (row(before), row(now)) {
-        // Another program took its place.
-        (Some(old), Some(new)) if old.name != new.name => return Some(Told::Moved(new, Direction::Up)),
-        (Some(_), Some(known)) => known,
+    let (was, known) = match (row(before), row(now)) {
+        (Some(was), Some(known)) => (was, known),
         // One that the table does not name, but the same on both sides.
-        (None, None) if before.name == now.name => rows.first().copied()?,
+        (None, None) if before.name == now.name => (rows.first().copied()?, rows.first().copied()?),
         _ => return None,
     };
-    if before.version.is_none() || now.version.is_none() {
-        return None;
-    }
-    Some(match moved(before, now, known.components) {
-        Some(direction) => Told::Moved(known, direction),
+    let direction = match was.name == known.name {
+        true if before.version.is_none() || now.version.is_none() => return None,
+        true => moved(before, now, known.components),
+        // Another program took its place.
+        false => Some(Direction::Up),
+    };
+    Some(match direction {
+        Some(direction) => Told::Moved {
+            known,
+            what: arrow((was.name, before), (known.name, now)),
+            direction,
+        },
         None => Told::Stayed,
     })
 }
 
-fn moved_on(
-    unit: &UnitName,
-    known: &KnownService,
-    moved: Direction,
-    before: &Program,
-    now: &Program,
-) -> Finding {
+fn moved_on(unit: &UnitName, known: &KnownService, what: &str, moved: Direction) -> Finding {
     let place = match known.units.first() == Some(&unit.as_str()) {
         true => String::new(),
         false => format!(" in {unit}"),
@@ -114,7 +122,7 @@ fn moved_on(
         service: known.name.parse().ok(),
         versions: Vec::new(),
         direction: Some(moved),
-        message: format!("{}: unmigrated{place}", arrow(before, now)),
+        message: format!("{what}: unmigrated{place}"),
         help: format!(
             "{} {way}, or declare `migrations.{}`; read on at {}",
             known.format, known.name, known.link
@@ -179,9 +187,13 @@ fn stepless(plan: &ServicePlan, service: &Service, before: &Program, now: &Progr
     if plan.is_refused() || undecided || goes_along {
         return None;
     }
+    let name = |program: &'_ Program| match known {
+        Some(known) if known.runs(program) => known.name.to_owned(),
+        _ => program.name.clone(),
+    };
     let message = format!(
         "{}: unmigrated, for no step of {} goes {} with it",
-        arrow(before, now),
+        arrow((&name(before), before), (&name(now), now)),
         plan.name,
         moved.name()
     );
@@ -219,9 +231,11 @@ fn moved(before: &Program, now: &Program, components: usize) -> Option<Direction
 }
 
 /// `postgresql 15.10 → 17.2`, with both names where they differ.
-fn arrow(before: &Program, now: &Program) -> String {
-    match &now.version {
-        Some(version) if before.name == now.name => format!("{} → {version}", before.display()),
-        _ => format!("{} → {}", before.display(), now.display()),
+fn arrow((name, before): (&str, &Program), (new_name, now): (&str, &Program)) -> String {
+    let version = |program: &Program| program.version.clone().unwrap_or_else(|| "?".to_owned());
+    let (before, now) = (version(before), version(now));
+    match name == new_name {
+        true => format!("{name} {before} → {now}"),
+        false => format!("{name} {before} → {new_name} {now}"),
     }
 }

@@ -3,7 +3,8 @@
 use crate::model::Version;
 
 /// What to do where a side could not be read in full.
-pub(super) const READ_OTHERWISE: &str = "Read that side by evaluation (`.#host`) or from its closure to know; a source text tells only what is literal.";
+pub(super) const READ_OTHERWISE: &str = "Look at that place, or read the side another way: an evaluation (`.#host`) or a \
+                                         closure tells more than a source text.";
 
 /// `a`, `a and b`, `a, b and c`, `a, b, c and 9 more`.
 pub(super) fn list(versions: &[Version]) -> String {

@@ -256,11 +256,32 @@ fn e_goes_by_the_newest_step_that_the_program_reaches() {
 
 #[test]
 fn g_what_is_later_than_the_release_is_refused() {
-    for (program, release, unknown) in [
-        ("db-15.10", "24.11", "2025-01-01"),
-        ("db-15.10", "", "2023-01-01 2025-01-01"),
-        ("other-15.10", "25.05", "1 2"),
-        ("db", "25.05", "1 2"),
+    for (program, release, unknown, reason) in [
+        (
+            "db-15.10",
+            "24.11",
+            "2025-01-01",
+            "`1` is NixOS 24.11, which may be from before it",
+        ),
+        (
+            "db-15.10",
+            "",
+            "2023-01-01 2025-01-01",
+            "`1` does not show its release",
+        ),
+        (
+            "other-15.10",
+            "25.05",
+            "1 2",
+            "`1` shows no version of its program",
+        ),
+        ("db", "25.05", "1 2", "`1` shows no version of its program"),
+        (
+            "db",
+            "24.11",
+            "1 2 2025-01-01",
+            "`1` shows no version of its program, and `1` is NixOS 24.11, which may be from before it",
+        ),
     ] {
         let plan = one(&ran(program, release), &generation("2", [target()]));
         assert_eq!(plan.baseline.as_ref().unwrap().undecided, versions(unknown));
@@ -268,8 +289,24 @@ fn g_what_is_later_than_the_release_is_refused() {
         assert!(plan.is_refused());
         let finding = only(&plan.findings, Code::Unknown);
         assert_eq!(finding.versions, versions(unknown));
+        assert!(finding.message.ends_with(reason), "{}", finding.message);
         assert!(finding.help.contains("`nixmig stamp db VERSION`"));
     }
+}
+
+#[test]
+fn g_a_program_that_could_not_be_read_tells_nothing() {
+    let mut target = service("db", "1=15 2=16");
+    let migration = target.history.get_mut(version("2")).unwrap();
+    migration.program = Setting::Unknown(Unknown {
+        reason: "a call".to_owned(),
+        at: None,
+    });
+    let plan = one(&ran("db-17.2", "25.05"), &generation("2", [target]));
+    assert_eq!(plan.baseline.as_ref().unwrap().undecided, versions("2"));
+    let message = &plan.findings[0].message;
+    let reason = "the program that 2024-01-02 is made for could not be read";
+    assert!(message.ends_with(reason), "{message}");
 }
 
 #[test]

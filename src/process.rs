@@ -91,7 +91,7 @@ pub enum ProcessError {
     #[error("it was ended because another failed")]
     Cancelled,
     /// It wanted to talk to the terminal, which a process in the background may not.
-    #[error("it wanted to ask something at the terminal")]
+    #[error("it wanted to ask something at the terminal, where only what you run by hand can")]
     WantedTerminal,
     /// It wrote more than it may to standard output.
     #[error("it wrote more than {0} bytes")]

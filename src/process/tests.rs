@@ -152,6 +152,19 @@ fn what_fails_ends_what_runs_beside_it() {
     ));
 }
 
+#[test]
+fn what_wants_the_terminal_is_ended() {
+    // As the terminal does to whoever reads from it in the background.
+    let error = run(&shell("kill -TTIN 0; exec sleep 600")).unwrap_err();
+    assert!(matches!(error, ProcessError::WantedTerminal), "{error:?}");
+    // Whoever else stops it may let it go on.
+    let output = run(&shell(
+        "(sleep 0.2; kill -CONT $$) & kill -STOP $$; wait; printf on",
+    ))
+    .unwrap();
+    assert_eq!(output.stdout, b"on");
+}
+
 /// Is run by the next test, in a process of its own.
 #[test]
 #[ignore = "is a part of another test"]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use miette::Diagnostic;
 
 use super::decode::{DecodeError, Missing, MissingKind};
+use super::nix::string;
 use crate::process::ProcessError;
 
 /// How many names of what is there are shown.
@@ -112,11 +113,11 @@ impl EvaluationError {
 }
 
 fn describe(missing: &Missing) -> String {
-    let name = &missing.name;
+    let name = string(&missing.name);
     match missing.kind {
-        MissingKind::Host => format!("the flake has no nixosConfigurations.{name:?}"),
-        MissingKind::Specialisation => format!("the system has no specialisation.{name:?}"),
-        MissingKind::Container => format!("the system has no containers.{name:?}"),
+        MissingKind::Host => format!("the flake has no nixosConfigurations.{name}"),
+        MissingKind::Specialisation => format!("the system has no specialisation.{name}"),
+        MissingKind::Container => format!("the system has no containers.{name}"),
         MissingKind::Configuration => "what is there is no evaluated NixOS configuration".to_owned(),
     }
 }

@@ -174,6 +174,9 @@ impl<'a> Reader<'a> {
         let command = || request.display();
         // Nix 2.8 writes half a document before it fails, so what it wrote counts only when it did not.
         if !output.status.success() {
+            if words.is_empty() {
+                words = format!("it said nothing and ended with {}", output.status);
+            }
             return Err(EvaluationError::Failed {
                 label,
                 command: command(),
@@ -248,7 +251,11 @@ impl fmt::Display for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.what {
             What::Flake { reference, attribute } => {
-                write!(f, "{reference}#nixosConfigurations.{:?}", nix::host(attribute))?;
+                write!(
+                    f,
+                    "{reference}#nixosConfigurations.{}",
+                    nix::string(nix::host(attribute))
+                )?;
             }
             What::File { file, attribute } => {
                 write!(f, "{}", file.display())?;

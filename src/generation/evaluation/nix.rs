@@ -132,7 +132,7 @@ fn absolute(file: &Path) -> PathBuf {
 }
 
 /// A string as a Nix expression.
-fn string(text: &str) -> String {
+pub(super) fn string(text: &str) -> String {
     let mut literal = String::with_capacity(text.len() + 2);
     literal.push('"');
     for character in text.chars() {
@@ -165,7 +165,7 @@ pub(super) fn wants_to_write(words: &str) -> bool {
         .any(|line| line.contains("path '") && line.contains("is not valid"))
 }
 
-/// The error itself of all that Nix wrote: not its warnings, and not what it was doing.
+/// The error itself of all that Nix wrote: not its warnings, and not what it was doing. Empty where it wrote nothing.
 ///
 /// Nix up to 2.19 begins with `error: WORDS`; newer ones put what they were doing after `error:`, and the words at the end,
 /// indented.
@@ -192,9 +192,6 @@ pub(super) fn words(stderr: &[u8]) -> String {
     let mut words = shown.collect::<Vec<_>>().join("\n").trim().to_owned();
     if error.len() > LINES {
         words.push_str("\n…");
-    }
-    if words.is_empty() {
-        words.push_str("it said nothing");
     }
     words
 }

@@ -168,7 +168,7 @@ fn a_side_that_fails_does_not_wait_for_the_other() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "Nix could not evaluate `bad`:\nit said nothing"
+        "Nix could not evaluate `bad`:\nit said nothing and ended with exit status: 1"
     );
     assert!(begun.elapsed() < Duration::from_secs(60));
 }

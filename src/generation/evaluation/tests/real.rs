@@ -247,6 +247,34 @@ fn an_evaluation_that_writes_is_done_again_and_said() {
 }
 
 #[test]
+fn warnings_of_nix_are_no_errors() {
+    let Some(nix) = nix() else { return };
+    let directory = flake(&nix, "flake");
+    let git = |arguments: &[&str]| {
+        let status = std::process::Command::new("git")
+            .args(["-C", &directory])
+            .args(arguments)
+            .status();
+        status.is_ok_and(|status| status.success())
+    };
+    if !(git(&["init", "-q"]) && git(&["add", "."])) {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "git is not in PATH, and with CI set no test is skipped"
+        );
+        eprintln!("skipped: git is not in PATH");
+        return;
+    }
+    // A tree without a commit is dirty, which Nix says.
+    let evaluation = host(&format!("git+file://{directory}"), "lazy");
+    let generation = nix
+        .reader(&ReadOptions::default())
+        .read(side(&evaluation, "x"))
+        .unwrap();
+    assert_eq!((generation.services.len(), generation.notes.len()), (2, 0));
+}
+
+#[test]
 fn a_configuration_is_read_with_the_nixpkgs_of_the_machine() {
     let Some(nix) = nix() else { return };
     let options = ReadOptions::default();

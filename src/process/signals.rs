@@ -1,25 +1,23 @@
 //! Owns nixmig's handlers of signals: while processes run, a signal ends them first; otherwise it does what it always does.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
-use signal_hook::{flag, low_level};
+use signal_hook::low_level;
 
 use super::{Hub, Stop};
 
 // Handlers belong to the whole process, so this does too.
 static HANDLERS: Mutex<Handlers> = Mutex::new(Handlers {
-    idle: None,
+    installed: false,
     hubs: Vec::new(),
 });
 
 struct Handlers {
-    /// Whether signals do what they do without handlers; none until the handlers are there.
-    idle: Option<Arc<AtomicBool>>,
+    installed: bool,
     hubs: Vec<Weak<Hub>>,
 }
 
@@ -27,33 +25,22 @@ fn handlers() -> MutexGuard<'static, Handlers> {
     HANDLERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Handlers {
-    fn settle(&mut self) {
-        self.hubs.retain(|hub| hub.strong_count() > 0);
-        if let Some(idle) = &self.idle {
-            idle.store(self.hubs.is_empty(), Ordering::SeqCst);
-        }
-    }
-}
-
 /// Lets a hub know of signals.
 pub(super) fn subscribe(hub: &Arc<Hub>) -> io::Result<()> {
     let mut handlers = handlers();
-    if handlers.idle.is_none() {
-        handlers.idle = Some(install()?);
+    if !handlers.installed {
+        install()?;
+        handlers.installed = true;
     }
     handlers.hubs.push(Arc::downgrade(hub));
-    handlers.settle();
     Ok(())
 }
 
 /// Leaves signals to what they do without it.
 pub(super) fn unsubscribe(hub: &Arc<Hub>) {
-    let mut handlers = handlers();
-    handlers
+    handlers()
         .hubs
         .retain(|other| !std::ptr::eq(other.as_ptr(), Arc::as_ptr(hub)));
-    handlers.settle();
 }
 
 /// Ends nixmig by a signal, so that whoever started it sees that.
@@ -63,16 +50,12 @@ pub fn die_of(signal: i32) -> ! {
     std::process::exit(128 + signal)
 }
 
-fn install() -> io::Result<Arc<AtomicBool>> {
-    let idle = Arc::new(AtomicBool::new(true));
+fn install() -> io::Result<()> {
     let ignored = ignored();
     let wanted: Vec<i32> = [SIGHUP, SIGINT, SIGQUIT, SIGTERM]
         .into_iter()
         .filter(|signal| ignored >> (signal - 1) & 1 == 0)
         .collect();
-    for &signal in &wanted {
-        flag::register_conditional_default(signal, Arc::clone(&idle))?;
-    }
     let mut signals = Signals::new(&wanted)?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in &mut signals {
@@ -85,7 +68,7 @@ fn install() -> io::Result<Arc<AtomicBool>> {
             }
         }
     })?;
-    Ok(idle)
+    Ok(())
 }
 
 /// The set of signals that nixmig was started to ignore (`nohup`, `&` in a script), a bit each from 1: proc(5), `SigIgn`.

@@ -2,16 +2,26 @@
 //!
 //! Reads only: no command of nixmig's that goes through here creates or changes anything. Never plans.
 
+pub mod closure;
 pub mod derivation;
+mod dispatch;
+mod error;
 pub mod evaluation;
 pub mod gate;
+mod look;
 pub mod programs;
+pub mod reference;
 pub mod source;
 pub mod unit_file;
 pub mod units;
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+pub use dispatch::{read, read_pair};
+pub use error::{PairError, ReadError, Side};
+pub use reference::{Reference, ReferenceError};
 
 /// What a reader is asked for, besides the reference.
 #[derive(Clone, Debug)]
@@ -35,4 +45,14 @@ impl Default for ReadOptions {
             timeout: Some(Duration::from_secs(600)),
         }
     }
+}
+
+/// Understands what the user calls a generation (see [`reference`]); `file` is that of `--file`.
+///
+/// # Errors
+///
+/// Fails where the word has no reading, or more than one, and where the root is not there.
+pub fn understand(text: &OsStr, file: Option<&Path>, options: &ReadOptions) -> Result<Reference, ReadError> {
+    let disk = look::Disk::new(&options.root)?;
+    Ok(Reference::parse(text, file, &disk)?)
 }

@@ -103,6 +103,19 @@ impl EvaluationError {
         }
     }
 
+    /// What the user called the generation, or the two that one process evaluates.
+    pub fn label(&self) -> Option<&str> {
+        match self {
+            Self::NoNix { label }
+            | Self::Failed { label, .. }
+            | Self::Missing { label, .. }
+            | Self::TimedOut { label, .. }
+            | Self::Process { label, .. }
+            | Self::Decode { label, .. } => Some(label),
+            Self::Interrupted { .. } => None,
+        }
+    }
+
     /// Whether this is no failure of its own, but the end of what ran beside a failure.
     pub(super) fn is_cancelled(&self) -> bool {
         let Self::Process { problem, .. } = self else {

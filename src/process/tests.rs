@@ -18,7 +18,7 @@ fn run(request: &Request) -> Result<Output, ProcessError> {
 }
 
 /// Whether a process is no more, or dead and not yet reaped by whoever inherited it.
-fn is_gone(pid: &str) -> bool {
+pub(crate) fn is_gone(pid: &str) -> bool {
     let pid = pid.trim();
     assert!(
         !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit()),

@@ -180,16 +180,24 @@ pub(super) fn words(stderr: &[u8]) -> String {
     let indented = format!("{INDENT}error: ");
     let inner = lines.iter().rposition(|line| line.starts_with(&indented));
     let begins = |line: &&str| line.starts_with("error:");
-    let error = match (lines.iter().position(begins), inner) {
-        (Some(outer), Some(inner)) if lines[outer].trim_end() == "error:" => &lines[inner..],
-        (Some(outer), _) => &lines[outer..],
-        (None, _) => &lines[lines.len().saturating_sub(LINES)..],
+    let begin = match (lines.iter().position(begins), inner) {
+        (Some(outer), Some(inner)) if lines[outer].trim_end() == "error:" => inner,
+        (Some(outer), _) => outer,
+        (None, _) => lines.len().saturating_sub(LINES),
     };
+    let (before, error) = lines.split_at(begin);
+    // Git says what is the matter, and Nix only that git failed.
+    let git = before.iter().filter(|line| line.starts_with("fatal: "));
     let shown = error
         .iter()
         .take(LINES)
         .map(|line| line.strip_prefix(INDENT).unwrap_or(line).trim_end());
-    let mut words = shown.collect::<Vec<_>>().join("\n").trim().to_owned();
+    let mut words = shown
+        .chain(git.copied())
+        .collect::<Vec<_>>()
+        .join("\n")
+        .trim()
+        .to_owned();
     if error.len() > LINES {
         words.push_str("\n…");
     }

@@ -205,6 +205,48 @@ fn a_timeout_names_the_side_and_how_long() {
     );
 }
 
+/// Is run by the next test, in a process of its own.
+#[test]
+#[ignore = "is a part of another test"]
+fn reads_two_until_a_signal() {
+    let program = PathBuf::from(std::env::var_os("NIXMIG_TEST_NIX").unwrap());
+    let options = ReadOptions::default();
+    let reader = Reader::new(&program, "x", &options).unwrap();
+    let (old, new) = (host("/a", "x"), host("/b", "x"));
+    let error = reader.read_two(side(&old, "a"), side(&new, "b")).unwrap_err();
+    crate::process::die_of(error.signal().unwrap());
+}
+
+#[test]
+fn a_signal_ends_both_sides_and_then_nixmig() {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Command, Stdio};
+
+    let nix = Program::new("sleep 600 & echo \"$$ $!\" >> \"$0.begun\"; wait");
+    let begun = nix.directory.path().join("nix.begun");
+    let begun = || fs::read_to_string(&begun).unwrap_or_default();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "generation::evaluation::tests::reads_two_until_a_signal",
+            "--ignored",
+        ])
+        .env("NIXMIG_TEST_NIX", &nix.path)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let both = (0..1000).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        begun().lines().count() == 2
+    });
+    assert!(both, "the sides did not begin");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(2));
+    assert!(begun().split_whitespace().all(crate::process::tests::is_gone));
+}
+
 #[test]
 fn what_is_no_projection_is_said_with_its_side() {
     let options = ReadOptions::default();

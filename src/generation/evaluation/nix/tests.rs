@@ -148,6 +148,11 @@ fn the_words_of_old_and_new_nix_are_found() {
         words(plain.as_bytes()),
         "error: two\nerror: words\nat «string»:1:4:"
     );
+    let git = "fatal: no such repository\nerror: program 'git' failed with exit code 128\n";
+    assert_eq!(
+        words(git.as_bytes()),
+        "error: program 'git' failed with exit code 128\nfatal: no such repository"
+    );
     assert_eq!(words(b"killed"), "killed");
     assert_eq!(words(b""), "");
 }

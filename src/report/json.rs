@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::select::programs;
 use super::{Diff, Movement, Options, Summary};
 use crate::model::{
     Action, Direction, Generation, Kind, Location, Migration, Program, Service, ServiceName, Setting, Text,
@@ -51,9 +52,7 @@ pub(super) fn show(generation: &Generation, options: Options) -> String {
             .iter()
             .map(|(name, service)| (name.to_string(), ServiceDocument::new(service, options)))
             .collect(),
-        programs: generation
-            .units
-            .iter()
+        programs: programs(generation)
             .map(|(unit, program)| (unit.to_string(), known(program, ProgramDocument::from)))
             .collect(),
         units_complete: generation.units_complete,

@@ -1,8 +1,8 @@
 //! Owns the choice of services: a plan or a generation of only those that somebody named.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Generation, ServiceName, UnitName, known_services};
+use crate::model::{Generation, Program, ServiceName, Setting, UnitName, known_services};
 use crate::plan::{Finding, Plan, StepId};
 
 /// The services that can be named: those that declare migrations, and the well-known ones whose units are there with their
@@ -47,18 +47,28 @@ pub fn only_plan(plan: &Plan, services: &BTreeSet<ServiceName>) -> Plan {
 pub fn only_generation(generation: &Generation, services: &BTreeSet<ServiceName>) -> Generation {
     let mut only = generation.clone();
     only.services.retain(|name, _| services.contains(name));
-    let gated: BTreeSet<UnitName> = only
+    let units: BTreeMap<_, _> = programs(&only)
+        .filter(|(unit, _)| {
+            let mut known = known_services().iter().filter(|known| known.has_unit(unit));
+            is_gated(&only, unit) || known.any(|known| services.contains(known.name))
+        })
+        .map(|(unit, program)| (unit.clone(), program.clone()))
+        .collect();
+    only.units = units;
+    only
+}
+
+/// The units whose programs matter, with them: gated ones and those of well-known services. A reader lists more.
+pub(super) fn programs(generation: &Generation) -> impl Iterator<Item = (&UnitName, &Setting<Program>)> {
+    generation.units.iter().filter(|(unit, _)| {
+        is_gated(generation, unit) || known_services().iter().any(|known| known.has_unit(unit))
+    })
+}
+
+fn is_gated(generation: &Generation, unit: &UnitName) -> bool {
+    generation
         .services
         .values()
         .filter_map(|service| service.units.value())
-        .flatten()
-        .cloned()
-        .collect();
-    only.units.retain(|unit, _| {
-        let known = known_services()
-            .iter()
-            .any(|known| known.has_unit(unit) && services.contains(known.name));
-        known || gated.contains(unit)
-    });
-    only
+        .any(|units| units.contains(unit))
 }

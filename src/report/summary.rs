@@ -147,13 +147,14 @@ impl fmt::Display for Summary {
         match (moves.is_empty(), self.services()) {
             (false, _) => {}
             (true, 0) => moves.push("Nothing to do: neither generation declares migrations".to_owned()),
-            (true, _) if self.undecided == 0 => moves.push("Nothing to do".to_owned()),
-            (true, _) => moves.push("Nothing runs".to_owned()),
+            (true, _) if self.undecided > 0 => moves.push("Nothing runs".to_owned()),
+            (true, 1) => moves.push("Nothing to do: 1 service is unchanged".to_owned()),
+            (true, services) => moves.push(format!("Nothing to do: {services} services are unchanged")),
         }
         if self.undecided > 0 {
             moves.push(format!("{} undecided", self.undecided));
         }
-        if self.unchanged > 0 {
+        if self.unchanged > 0 && self.unchanged < self.services() {
             moves.push(format!("{} unchanged", self.unchanged));
         }
         f.write_str(&moves.join(", "))?;
@@ -210,7 +211,7 @@ mod tests {
                     warnings: 1,
                     ..Summary::default()
                 },
-                "Nothing to do, 3 unchanged; 1 warning",
+                "Nothing to do: 3 services are unchanged; 1 warning",
             ),
             (
                 Summary {

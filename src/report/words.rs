@@ -1,6 +1,7 @@
 //! Owns the phrases that text and Markdown share: one way of saying a thing, whoever draws it.
 
 use super::Movement;
+use super::select::programs;
 use super::summary::count;
 use crate::model::{
     Action, Direction, Generation, Migration, Part, Program, Service, ServiceName, Setting, Text, Unknown,
@@ -269,10 +270,8 @@ pub(super) fn unknowns(generation: &Generation) -> usize {
     };
     of(generation.release.unknown())
         + generation.unread.len()
-        + generation
-            .units
-            .values()
-            .map(|unit| of(unit.unknown()))
+        + programs(generation)
+            .map(|(_, program)| of(program.unknown()))
             .sum::<usize>()
         + generation.services.values().map(service).sum::<usize>()
 }

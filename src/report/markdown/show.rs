@@ -1,6 +1,7 @@
 //! What was read of one generation, as Markdown.
 
 use super::super::Options;
+use super::super::select::programs;
 use super::super::words;
 use super::quote::{cell, code, html, prose};
 use super::{Page, heading, list, scripts, warning};
@@ -27,11 +28,11 @@ pub(in crate::report) fn show(generation: &Generation, options: Options) -> Stri
         );
         page.folded(&summary, |page| self::service(page, service, options));
     }
-    if !generation.units.is_empty() {
+    if programs(generation).next().is_some() {
         page.block("| Unit | Program |");
         page.line("|---|---|");
     }
-    for (unit, program) in &generation.units {
+    for (unit, program) in programs(generation) {
         let program = match program {
             Setting::Unset => "no program found".to_owned(),
             Setting::Set(program) => code(&words::program(program)),

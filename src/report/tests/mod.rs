@@ -86,9 +86,10 @@ fn nothing_breakable_is_wider_than_the_page() {
             ));
             for line in text.lines().filter(|line| line.chars().count() > width) {
                 let rest = line.trim_start();
-                let lead = rest.split(' ').count();
+                let breakable =
+                    rest.contains(' ') && !(rest.starts_with('`') && rest.matches('`').count() == 2);
                 assert!(
-                    lead <= 1,
+                    !breakable,
                     "{name} at {width}: a line could have been broken: {line:?}"
                 );
             }

@@ -174,7 +174,7 @@ struct Piece<'a> {
 fn words(spans: &[Span]) -> Vec<Vec<Piece<'_>>> {
     let mut words = vec![Vec::new()];
     for span in spans {
-        for (index, text) in span.text.split(' ').enumerate() {
+        for (index, text) in split(&span.text).into_iter().enumerate() {
             if index > 0 {
                 words.push(Vec::new());
             }
@@ -187,6 +187,23 @@ fn words(spans: &[Span]) -> Vec<Vec<Piece<'_>>> {
         }
     }
     words
+}
+
+/// Splits at spaces, but not between backticks: what stands there is to be copied. Where that is too long, or the backticks
+/// do not pair, they are characters like others.
+fn split(text: &str) -> Vec<&str> {
+    const LONG: usize = 60;
+    let quoted: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
+    let keeps = text.matches('`').count().is_multiple_of(2) && quoted.iter().all(|text| text.len() <= LONG);
+    if !keeps {
+        return text.split(' ').collect();
+    }
+    let mut inside = false;
+    text.split(|char: char| {
+        inside ^= char == '`';
+        char == ' ' && !inside
+    })
+    .collect()
 }
 
 #[cfg(test)]
@@ -212,6 +229,13 @@ mod tests {
     }
 
     #[test]
+    fn what_is_to_be_copied_is_not_broken() {
+        let draw = |text: &str| page(12, |page| page.line(0, 0, &[plain(text)]));
+        assert_eq!(draw("now run `a b c` there"), "now run\n`a b c`\nthere\n");
+        assert_eq!(draw("now ` run a b c there"), "now ` run a\nb c there\n");
+    }
+
+    #[test]
     fn prose_and_verbatim_are_escaped() {
         let text = page(24, |page| {
             page.prose(2, plain("warning"), "one two three four\n\n  indented \x1b[2J\n");
@@ -226,7 +250,7 @@ mod tests {
     #[test]
     fn a_tone_is_switched_off_where_it_ends() {
         let text = page(80, |page| {
-            page.line(0, 0, &[span(Tone::Refused, "no"), plain(": x")])
+            page.line(0, 0, &[span(Tone::Refused, "no"), plain(": x")]);
         });
         assert_eq!(text, "\u{1b}[1m\u{1b}[31mno\u{1b}[0m: x\n");
     }

@@ -1,6 +1,7 @@
 //! What was read of one generation, as text.
 
 use super::super::Options;
+use super::super::select::programs;
 use super::page::{Page, Tone, plain, span};
 use super::{direction, heading, items, list, location, scripts, warning, words};
 use crate::model::{Direction, Generation, Migration, Service, Setting, UnitName, Version};
@@ -16,11 +17,11 @@ pub(in crate::report) fn show(generation: &Generation, options: Options) -> Stri
         page.gap();
         self::service(&mut page, service, options);
     }
-    if !generation.units.is_empty() {
+    if programs(generation).next().is_some() {
         page.gap();
         page.line(0, 0, &[span(Tone::Strong, "programs")]);
     }
-    for (unit, program) in &generation.units {
+    for (unit, program) in programs(generation) {
         let program = match program {
             Setting::Unset => span(Tone::Faint, "no program found"),
             Setting::Set(program) => plain(words::program(program)),

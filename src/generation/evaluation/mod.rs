@@ -75,7 +75,7 @@ struct Reader<'a> {
 /// # Errors
 ///
 /// See [`EvaluationError`].
-pub fn read(
+pub(crate) fn read(
     evaluation: &Evaluation,
     label: &str,
     options: &ReadOptions,
@@ -89,7 +89,7 @@ pub fn read(
 /// # Errors
 ///
 /// See [`EvaluationError`]; the error names the side.
-pub fn read_two(
+pub(crate) fn read_two(
     old: (&Evaluation, &str),
     new: (&Evaluation, &str),
     options: &ReadOptions,

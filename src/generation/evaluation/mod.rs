@@ -75,7 +75,7 @@ struct Reader<'a> {
 /// # Errors
 ///
 /// See [`EvaluationError`].
-pub(crate) fn read(
+pub fn read(
     evaluation: &Evaluation,
     label: &str,
     options: &ReadOptions,
@@ -89,7 +89,7 @@ pub(crate) fn read(
 /// # Errors
 ///
 /// See [`EvaluationError`]; the error names the side.
-pub(crate) fn read_two(
+pub fn read_two(
     old: (&Evaluation, &str),
     new: (&Evaluation, &str),
     options: &ReadOptions,

@@ -1,0 +1,246 @@
+//! Owns what can be said on the command line: clap's types, and the texts of `--help`.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
+use nixmig::generation::ReadOptions;
+use nixmig::model::ServiceName;
+use nixmig::report;
+
+use super::exit;
+
+/// nixmig's command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "nixmig",
+    version,
+    about = "Migrations for the state of NixOS services",
+    long_about = "Migrations for the state of NixOS services.\n\nReads the histories of migrations that two system \
+                  generations declare, and says which steps bring the state of every service from the one to the other.",
+    arg_required_else_help = true,
+    subcommand_required = true,
+    disable_help_subcommand = true
+)]
+pub(super) struct Cli {
+    /// Write no colours (so does NO_COLOR, or what is no terminal)
+    #[arg(long, global = true)]
+    pub(super) no_color: bool,
+
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+impl Cli {
+    /// The command with the texts that are made rather than written.
+    pub(super) fn described() -> clap::Command {
+        let mut command = Self::command();
+        for name in ["diff", "show"] {
+            command = command.mut_subcommand(name, |command| command.after_long_help(guide()));
+        }
+        command.after_long_help(guide())
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Say which steps bring state from OLD to NEW, and every danger on the way
+    Diff(Diff),
+    /// Say what one generation declares
+    Show(Show),
+    /// Print the completions of a shell
+    Completions(Completions),
+    /// Print the manual page, or write one a command
+    Man(Man),
+}
+
+/// `nixmig diff`.
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+pub(super) struct Diff {
+    /// The generation that ran (a reference, see --help)
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub(super) old: OsString,
+    /// The generation that is to run; left out, the whole of --file
+    #[arg(value_hint = ValueHint::AnyPath, required_unless_present = "file")]
+    pub(super) new: Option<OsString>,
+    /// End with 3 where there are steps
+    #[arg(long)]
+    pub(super) exit_code: bool,
+    #[command(flatten)]
+    pub(super) read: Read,
+    #[command(flatten)]
+    pub(super) report: Report,
+}
+
+/// `nixmig show`.
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+pub(super) struct Show {
+    /// The generation (a reference, see --help); left out, the whole of --file
+    #[arg(value_name = "GEN", value_hint = ValueHint::AnyPath, required_unless_present = "file")]
+    pub(super) generation: Option<OsString>,
+    #[command(flatten)]
+    pub(super) read: Read,
+    #[command(flatten)]
+    pub(super) report: Report,
+}
+
+/// `nixmig completions`.
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    /// The shell
+    pub(super) shell: clap_complete::Shell,
+}
+
+/// `nixmig man`.
+#[derive(Debug, Args)]
+pub(super) struct Man {
+    /// Where to write a page for every command, instead of printing the first
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(super) directory: Option<PathBuf>,
+}
+
+/// How generations are read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Reading")]
+pub(super) struct Read {
+    /// Let references name attributes of a Nix file, or leave one out for the whole file
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) file: Option<PathBuf>,
+    /// Read `current`, profiles and store paths below another root directory
+    #[arg(long, value_name = "DIR", default_value = "/", value_hint = ValueHint::DirPath)]
+    root: PathBuf,
+    /// The profile whose generations numbers name
+    #[arg(long, value_name = "PATH", default_value = "/nix/var/nix/profiles/system", value_hint = ValueHint::AnyPath)]
+    profile: PathBuf,
+    /// How long an evaluation may take, in seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
+}
+
+/// How a report is written.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Report")]
+pub(super) struct Report {
+    /// Only this service; may be given several times
+    #[arg(long = "service", value_name = "NAME")]
+    pub(super) services: Vec<ServiceName>,
+    /// How to write the report
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Show the scripts in full
+    #[arg(long)]
+    scripts: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs: one document as docs/schema has it
+    Json,
+    /// For a comment on a pull request
+    Markdown,
+}
+
+impl Read {
+    /// The same for the readers.
+    pub(super) fn options(&self, report: &Report) -> ReadOptions {
+        ReadOptions {
+            root: self.root.clone(),
+            profile: self.profile.clone(),
+            scripts: report.scripts,
+            timeout: self.timeout,
+        }
+    }
+}
+
+impl Report {
+    /// The format for the renderers.
+    pub(super) fn format(&self) -> report::Format {
+        match self.format {
+            Format::Text => report::Format::Text,
+            Format::Json => report::Format::Json,
+            Format::Markdown => report::Format::Markdown,
+        }
+    }
+
+    /// The options for the renderers.
+    pub(super) fn options(&self) -> report::Options {
+        report::Options {
+            width: super::output::width(),
+            scripts: self.scripts,
+        }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "must be more than no time, and not for ever".to_owned())
+}
+
+/// The references, an example and its meaning each.
+const REFERENCES: [(&str, &str); 11] = [
+    ("current, booted", "the system that is active, or was booted"),
+    ("42", "generation 42 of the profile (--profile)"),
+    ("./result", "a closure: a path in the store, or a link to one"),
+    ("/nix/store/….drv", "a derivation; it is not built"),
+    (".#atlas", "a host of a flake, evaluated; any flake will do"),
+    ("./configuration.nix", "evaluated with <nixpkgs/nixos>"),
+    ("--file hosts.nix atlas", "an attribute of a file, evaluated"),
+    ("./modules", "the source text of modules, not evaluated"),
+    (
+        "main:modules/db.nix",
+        "the same in a revision of the git repository here",
+    ),
+    (
+        "GEN/specialisation/NAME",
+        "a specialisation of any but source text",
+    ),
+    ("GEN/containers/NAME", "a container of any but source text"),
+];
+
+/// What stands below the options in `--help`.
+fn guide() -> String {
+    let mut guide = String::from("References to generations:\n");
+    let widest = REFERENCES.map(|(example, _)| example.chars().count());
+    let widest = widest.into_iter().max().unwrap_or_default();
+    for (example, meaning) in REFERENCES {
+        // Writing to a String cannot fail.
+        let _ = writeln!(guide, "  {example:<widest$}  {meaning}");
+    }
+    guide.push_str(
+        "  A word that can be read in two ways is refused; `generation:`, `closure:`,\n  `drv:`, `eval:` or `source:` before \
+         it says which is meant.\n\nExit codes:\n",
+    );
+    for (exit, meaning) in exit::MEANINGS {
+        // Writing to a String cannot fail.
+        let _ = writeln!(guide, "  {}  {meaning}", exit.number());
+    }
+    guide
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::described().debug_assert();
+    }
+
+    #[test]
+    fn seconds_are_positive() {
+        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
+        for text in ["", "0", "-1", "nan", "inf", "1e300", "1s"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+}

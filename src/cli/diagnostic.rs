@@ -1,0 +1,223 @@
+//! Owns the way from an error to words on stderr: what failed, where, what was left as it was, what to do next. The one place
+//! that maps errors to diagnostics.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use anstyle::AnsiColor;
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use nixmig::generation::ReadError;
+use nixmig::generation::gate::GateError;
+use nixmig::model::ServiceName;
+use nixmig::report::escape;
+use textwrap::{WordSeparator, WordSplitter};
+
+use super::output;
+
+/// What every failure of a command that only reads leaves behind.
+const UNTOUCHED: &str = "Nothing was changed.";
+
+/// How many names of what there is are listed.
+const LISTED: usize = 30;
+
+/// Why a command could not do what it was asked for.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// A generation cannot be read.
+    Read {
+        /// Which, as a subject: ``the old generation, `1`,``.
+        subject: String,
+        /// Why.
+        error: Box<ReadError>,
+    },
+    /// `--service` names what is not there.
+    UnknownService {
+        /// What was named.
+        name: ServiceName,
+        /// What could be named.
+        there: Vec<ServiceName>,
+    },
+    /// Stdout cannot be written to.
+    Output(io::Error),
+    /// A file cannot be written.
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+/// A failure in words, as miette takes it.
+struct Diagnosis<'a> {
+    message: String,
+    causes: Option<&'a (dyn std::error::Error + 'static)>,
+    help: String,
+    source: Option<Source<'a>>,
+    labels: Vec<LabeledSpan>,
+    left: &'static str,
+}
+
+/// The text that labels point into.
+enum Source<'a> {
+    Lent(&'a dyn SourceCode),
+    Named(NamedSource<String>),
+}
+
+impl Diagnosis<'_> {
+    fn new(message: String, help: String) -> Self {
+        Self {
+            message,
+            causes: None,
+            help,
+            source: None,
+            labels: Vec::new(),
+            left: UNTOUCHED,
+        }
+    }
+}
+
+fn diagnose(failure: &Failure) -> Diagnosis<'_> {
+    match failure {
+        Failure::Read { subject, error } => {
+            let message = format!("{subject} cannot be read");
+            Diagnosis {
+                causes: Some(error),
+                source: match error.gate() {
+                    Some(gate) => in_gate(gate),
+                    None => error.source_code().map(Source::Lent),
+                },
+                labels: error.labels().into_iter().flatten().collect(),
+                ..Diagnosis::new(
+                    message,
+                    error.help().map(|help| help.to_string()).unwrap_or_default(),
+                )
+            }
+        }
+        Failure::UnknownService { name, there } => {
+            let help = match there.as_slice() {
+                [] => "Neither declared nor well-known services were found at all.".to_owned(),
+                there => format!("There is {}.", list(there)),
+            };
+            Diagnosis::new(format!("there is no service `{name}`"), help)
+        }
+        Failure::Output(error) => Diagnosis {
+            causes: Some(error),
+            ..Diagnosis::new(
+                "the report could not be written to stdout".to_owned(),
+                "See where stdout leads: a full disk, a closed pipe.".to_owned(),
+            )
+        },
+        Failure::Write { path, error } => Diagnosis {
+            causes: Some(error),
+            left: "Pages that were written before stay.",
+            ..Diagnosis::new(
+                format!("`{}` could not be written", path.display()),
+                "Name a directory that is there and can be written to.".to_owned(),
+            )
+        },
+    }
+}
+
+/// A gate's text with its name, which the error itself carries beside the text.
+fn in_gate(gate: &GateError) -> Option<Source<'_>> {
+    let text = gate.text.clone()?;
+    Some(Source::Named(NamedSource::new(&gate.file, text)))
+}
+
+fn list(names: &[ServiceName]) -> String {
+    let shown: Vec<_> = names.iter().take(LISTED).map(ServiceName::as_str).collect();
+    match names.len() - shown.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+impl Failure {
+    /// The signal that ended the command, if one did.
+    pub(super) fn signal(&self) -> Option<i32> {
+        match self {
+            Self::Read { error, .. } => match &**error {
+                ReadError::Evaluation(error) => error.signal(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// A failure as text for stderr, with ANSI colours.
+///
+/// miette draws without colours, so that every control character in what it drew is foreign and can be escaped; the colours
+/// are put on afterwards.
+pub(super) fn render(failure: &Failure) -> String {
+    let diagnosis = diagnose(failure);
+    let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
+        .with_width(output::width())
+        .with_links(false)
+        // A path that is broken over lines cannot be copied.
+        .with_break_words(false)
+        .with_word_separator(WordSeparator::AsciiSpace)
+        .with_word_splitter(WordSplitter::NoHyphenation)
+        .with_context_lines(2)
+        .with_footer(diagnosis.left.to_owned());
+    let mut drawn = String::new();
+    if handler.render_report(&mut drawn, &diagnosis).is_err() {
+        // A span that does not fit its source: the words alone are still right.
+        drawn = format!("  × {}\n  help: {}\n", diagnosis.message, diagnosis.help);
+    }
+    let mut text = String::new();
+    for line in drawn.trim_matches('\n').split('\n') {
+        let line = escape(line);
+        let (indent, rest) = line.split_at(line.len() - line.trim_start().len());
+        let marks = [("×", AnsiColor::Red), ("help:", AnsiColor::Cyan)];
+        let mark = marks.iter().find(|(mark, _)| rest.starts_with(mark));
+        text.push_str(indent);
+        match mark {
+            Some((mark, colour)) => {
+                let style = colour.on_default().bold();
+                text.push_str(&format!("{style}{mark}{style:#}{}", &rest[mark.len()..]));
+            }
+            None => text.push_str(rest),
+        }
+        text.push('\n');
+    }
+    text
+}
+
+// What miette asks of an error; nobody reads it.
+impl fmt::Debug for Diagnosis<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Diagnosis<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Diagnosis<'_> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.causes
+    }
+}
+
+impl Diagnostic for Diagnosis<'_> {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        (!self.help.is_empty()).then(|| Box::new(&self.help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.source.as_ref().map(|source| match source {
+            Source::Lent(source) => *source,
+            Source::Named(source) => source as &dyn SourceCode,
+        })
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(self.labels.iter().cloned()))
+    }
+}

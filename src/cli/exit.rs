@@ -1,0 +1,42 @@
+//! Owns what nixmig ends with.
+
+use std::process::ExitCode;
+
+/// The exit codes. Their numbers are an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// What was asked for was done.
+    Fine,
+    /// It could not be done; stderr says why.
+    Error,
+    /// The command line is wrong.
+    Usage,
+    /// `--exit-code` was given, and there are steps.
+    Steps,
+}
+
+/// Every code with its meaning, for `--help`.
+pub(super) const MEANINGS: [(Exit, &str); 4] = [
+    (Exit::Fine, "fine"),
+    (Exit::Error, "error; stderr says what failed and what to do next"),
+    (Exit::Usage, "the command line is wrong"),
+    (Exit::Steps, "--exit-code was given, and there are steps"),
+];
+
+impl Exit {
+    /// The number.
+    pub(super) fn number(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Error => 1,
+            Self::Usage => 2,
+            Self::Steps => 3,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.number().into()
+    }
+}

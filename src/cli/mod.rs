@@ -1,0 +1,59 @@
+//! The command line: words in, an exit code out. Every command has a file of its own; none decides anything about migrations.
+
+mod args;
+mod completions;
+mod diagnostic;
+mod diff;
+mod exit;
+mod man;
+mod output;
+mod read;
+mod show;
+
+use std::ffi::OsString;
+
+use clap::FromArgMatches as _;
+
+use args::{Cli, Command};
+use exit::Exit;
+
+/// Runs nixmig.
+pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
+    let words: Vec<_> = words.into_iter().collect();
+    // clap writes its own errors before it could say what was asked for.
+    if words
+        .iter()
+        .take_while(|word| *word != "--")
+        .any(|word| word == "--no-color")
+    {
+        output::without_colours();
+    }
+    let cli = Cli::described()
+        .try_get_matches_from(words)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match cli {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Where neither stdout nor stderr can be written to, nobody could be told.
+            drop(error.print());
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Fine
+            };
+        }
+    };
+    let result = match &cli.command {
+        Command::Diff(args) => diff::run(args),
+        Command::Show(args) => show::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
+    };
+    result.unwrap_or_else(|failure| {
+        if let Some(signal) = failure.signal() {
+            nixmig::process::die_of(signal);
+        }
+        output::complain(&diagnostic::render(&failure));
+        Exit::Error
+    })
+}

@@ -50,19 +50,19 @@ impl<'a> Raw<'a> {
             return Cow::Borrowed(self.between);
         }
         let mut bytes = Vec::with_capacity(self.between.len());
-        let mut rest = self.between.iter();
-        while let Some(&byte) = rest.next() {
-            bytes.push(match byte {
-                b'\\' => match rest.next() {
-                    Some(b'n') => b'\n',
-                    Some(b'r') => b'\r',
-                    Some(b't') => b'\t',
-                    Some(&other) => other,
-                    None => break,
-                },
-                plain => plain,
-            });
+        let mut rest = self.between;
+        while let Some(at) = rest.iter().position(|&byte| byte == b'\\') {
+            bytes.extend(&rest[..at]);
+            // The parser let no backslash through that nothing follows.
+            bytes.extend(rest.get(at + 1).map(|byte| match byte {
+                b'n' => b'\n',
+                b'r' => b'\r',
+                b't' => b'\t',
+                &other => other,
+            }));
+            rest = rest.get(at + 2..).unwrap_or_default();
         }
+        bytes.extend(rest);
         Cow::Owned(bytes)
     }
 

@@ -8,6 +8,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
 use super::DerivationError;
 use super::aterm::{Aterm, Raw};
 
@@ -72,21 +75,22 @@ fn text(file: &Path) -> Result<Option<Vec<u8>>, DerivationError> {
         file: file.to_owned(),
         source,
     };
-    // Asked for first: opening a FIFO would wait for its other end.
-    let metadata = match file.metadata() {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(error)),
+    // Not blocking, for opening a FIFO would wait for its other end.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = match rustix::fs::open(file, flags, Mode::empty()) {
+        Ok(opened) => File::from(opened),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(failed(error.into())),
     };
+    let metadata = opened.metadata().map_err(failed)?;
     if !metadata.is_file() {
         return Err(DerivationError::NotAFile {
             file: file.to_owned(),
         });
     }
-    let mut text = Vec::new();
-    File::open(file)
-        .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut text))
-        .map_err(failed)?;
+    let length = usize::try_from(metadata.len().min(MAX_FILE)).unwrap_or_default();
+    let mut text = Vec::with_capacity(length + 1);
+    opened.take(MAX_FILE + 1).read_to_end(&mut text).map_err(failed)?;
     if text.len() as u64 > MAX_FILE {
         return Err(DerivationError::TooLarge {
             file: file.to_owned(),

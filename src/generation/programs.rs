@@ -33,6 +33,18 @@ pub fn known_by_unit(unit: &UnitName) -> impl Iterator<Item = &'static KnownServ
     known_services().iter().filter(move |known| known.has_unit(unit))
 }
 
+/// Whether a program is one that is looked for in a unit: the table of well-known services has it, or it is `wanted`.
+fn is_program_of(unit: &UnitName, program: &Program, wanted: &BTreeSet<String>) -> bool {
+    known_by_unit(unit).any(|known| known.runs(program)) || wanted.contains(&program.name)
+}
+
+/// The package that a unit's file is part of, where it is one that is looked for: a unit that a package brings may start it
+/// by a path that tells nothing, as `/run/current-system/sw/bin/…`.
+pub fn package_of(unit: &UnitName, file: &str, wanted: &BTreeSet<String>) -> Option<Program> {
+    let package = store_paths(file).next()?.program();
+    is_program_of(unit, &package, wanted).then_some(package)
+}
+
 /// The program of a unit: what the table of well-known services has for its name, or one that is `wanted` (the packages of
 /// the services that gate it, by their names without version).
 ///
@@ -47,9 +59,7 @@ pub fn program_of(
     script: impl Fn(&str) -> Option<String>,
 ) -> Option<Program> {
     let commands = unit_file::list(files, "Service", "ExecStart");
-    let is_wanted = |program: &Program| {
-        known_by_unit(unit).any(|known| known.runs(program)) || wanted.contains(&program.name)
-    };
+    let is_wanted = |program: &Program| is_program_of(unit, program, wanted);
     if wanted.is_empty() && known_by_unit(unit).next().is_none() {
         let executable = commands.first().and_then(|command| executable(command))?;
         let program = store_paths(&executable).next()?.program();

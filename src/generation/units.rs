@@ -9,7 +9,7 @@ use crate::model::{
 };
 
 use super::gate::{self, GateError};
-use super::programs::{known_by_unit, program_of};
+use super::programs::{known_by_unit, package_of, program_of};
 use super::unit_file::UnitFile;
 
 /// What stands under a unit's name.
@@ -126,7 +126,9 @@ pub fn look_into<U: Units>(units: &U, wanted: &Wanted, generation: &mut Generati
             Ok(texts) => match parse(&texts) {
                 Ok(files) => {
                     cross_check(unit, &files, generation);
-                    program_of(unit, &files, names, |path| units.script(file, path)).into()
+                    program_of(unit, &files, names, |path| units.script(file, path))
+                        .or_else(|| package_of(unit, &texts[0].file, names))
+                        .into()
                 }
                 Err(reason) => Setting::Unknown(Unknown { reason, at: None }),
             },

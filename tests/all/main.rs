@@ -1,4 +1,5 @@
-//! The tests of the command line as a whole, in one binary.
+//! The tests of several rooms at once, and of the command line as a whole, in one binary: it links once, and what is
+//! expensive to make is shared.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,3 +10,6 @@
 )]
 
 mod cli;
+mod derivation;
+#[path = "../common/fixtures.rs"]
+mod fixtures;

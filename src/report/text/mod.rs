@@ -7,7 +7,7 @@ mod show;
 pub(super) use diff::diff;
 pub(super) use show::show;
 
-use page::{Page, Span, Tone, plain, span};
+use page::{Page, Span, Tone, plain, span, whole};
 
 use super::words::{self, Weight, Words};
 use crate::model::{Action, Direction, Generation, Location};
@@ -30,7 +30,7 @@ fn heading(page: &mut Page, lead: &str, generation: &Generation) {
             span(Tone::Faint, lead),
             span(Tone::Strong, &generation.label),
             plain("  "),
-            plain(words::kind(generation)),
+            whole(words::kind(generation)),
         ],
     );
     if let Some(identity) = generation
@@ -93,5 +93,5 @@ fn list<'a>(page: &mut Page, indent: usize, lead: &str, names: impl IntoIterator
 
 /// Draws a place in a source text.
 fn location(page: &mut Page, indent: usize, lead: &str, at: &Location) {
-    page.line(indent, indent + 2, &[span(Tone::Faint, lead), plain(at)]);
+    page.long_line(indent, &[span(Tone::Faint, lead), plain(at)]);
 }

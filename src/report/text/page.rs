@@ -41,6 +41,7 @@ impl Tone {
 pub(super) struct Span {
     tone: Tone,
     text: String,
+    whole: bool,
 }
 
 /// A piece of a line in a tone.
@@ -48,6 +49,15 @@ pub(super) fn span(tone: Tone, text: impl Display) -> Span {
     Span {
         tone,
         text: escape(&text.to_string()).into_owned(),
+        whole: false,
+    }
+}
+
+/// A piece of a line in no tone, at whose spaces no line breaks.
+pub(super) fn whole(text: impl Display) -> Span {
+    Span {
+        whole: true,
+        ..plain(text)
     }
 }
 
@@ -85,6 +95,15 @@ impl Page {
 
     /// One line, continued `hang` columns in where it is too long.
     pub(super) fn line(&mut self, indent: usize, hang: usize, spans: &[Span]) {
+        self.draw(self.width, indent, hang, spans);
+    }
+
+    /// One line, however long.
+    pub(super) fn long_line(&mut self, indent: usize, spans: &[Span]) {
+        self.draw(usize::MAX, indent, indent, spans);
+    }
+
+    fn draw(&mut self, limit: usize, indent: usize, hang: usize, spans: &[Span]) {
         let mut column = indent;
         let mut tone = Tone::Plain;
         let mut begun = false;
@@ -96,7 +115,7 @@ impl Page {
                 spaces += 1;
                 continue;
             }
-            if begun && column + spaces + width > self.width {
+            if begun && column + spaces + width > limit {
                 self.turn(&mut tone, Tone::Plain);
                 self.text.push('\n');
                 self.pad(hang);
@@ -174,7 +193,11 @@ struct Piece<'a> {
 fn words(spans: &[Span]) -> Vec<Vec<Piece<'_>>> {
     let mut words = vec![Vec::new()];
     for span in spans {
-        for (index, text) in split(&span.text).into_iter().enumerate() {
+        let parts = match span.whole {
+            true => vec![span.text.as_str()],
+            false => split(&span.text),
+        };
+        for (index, text) in parts.into_iter().enumerate() {
             if index > 0 {
                 words.push(Vec::new());
             }

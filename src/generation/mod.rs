@@ -30,7 +30,7 @@ pub struct ReadOptions {
     pub root: PathBuf,
     /// The profile whose generations numbers name.
     pub profile: PathBuf,
-    /// Whether the words of scripts are wanted, and their digests where those must be evaluated.
+    /// Whether the words of scripts are wanted.
     pub scripts: bool,
     /// How long an evaluation may take; none is as long as it likes.
     pub timeout: Option<Duration>,

@@ -1,10 +1,10 @@
 # What nixmig reads of evaluated systems: docs/formats.md, "The projection of an evaluation", states the result.
 #
-# Forces the names of services and versions, whether texts are there, and warnings. Other texts are forced with `scripts`
-# alone: they name packages, whose derivations would have to be computed. Nothing but strings without context, booleans
-# and nulls goes out, never a path or a derivation. Uses no library: it must read any release of NixOS.
+# Asking the module system whether a text is there evaluates it, so that digests cost little more; what cannot be
+# evaluated is there all the same, and has no digest. The words go out with `scripts` alone. Nothing but strings without
+# context, booleans and nulls goes out, never a path or a derivation. Uses no library: it must read any release of NixOS.
 {
-  # Whether the texts of scripts and the digests are wanted.
+  # Whether the texts of scripts are wanted.
   scripts,
   # Well-known services: { name = "…"; instances = null or [ "services" … ]; enable = [ … ]; package = [ "services" … ]; }
   # each, where `enable` is looked up in each instance, or in `config` where `instances` is null.
@@ -57,18 +57,23 @@ let
     else
       true;
 
+  readDigest =
+    digest:
+    let
+      tried = tryEval (plainOrNull digest);
+    in
+    if tried.success then tried.value else null;
+
   readAction =
     action:
-    withoutNulls (
-      {
-        script = readText action.script;
-        warn = plainOrNull action.warn;
-        backup = readText action.backup;
-        restore = readText action.restore;
-        verify = readText action.verify;
-      }
-      // (if scripts then { digest = plainOrNull action.digest; } else { })
-    );
+    withoutNulls {
+      script = readText action.script;
+      warn = plainOrNull action.warn;
+      backup = readText action.backup;
+      restore = readText action.restore;
+      verify = readText action.verify;
+      digest = readDigest action.digest;
+    };
 
   readStep = step: {
     program = plainOrNull step.program;

@@ -56,7 +56,7 @@ fn the_example_of_the_format_is_read() {
 }
 
 #[test]
-fn texts_and_digests_are_there_when_asked_for() {
+fn texts_are_there_when_asked_for_and_digests_always() {
     let digest = format!("sha256:{}", "0a".repeat(32));
     let mut example = example();
     example["services"]["postgresql"]["steps"]["2023-09-14"]["down"] =

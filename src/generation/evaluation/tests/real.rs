@@ -55,7 +55,9 @@ const FLAKE: &str = r#"
           module.config = { services.postgresql.enable = true; };
           throws.config = throw "line one\nline two";
           lazy.config = system {
-            a = service { "2024-01-01" = step { script = throw "not this"; warn = "careful"; }; };
+            a = service {
+              "2024-01-01" = step { script = throw "not this"; warn = "careful"; digest = throw "nor this"; };
+            };
             b = service { };
           };
           wrong.config = system { a = service { "2024-13-01" = step { }; }; };
@@ -110,6 +112,7 @@ fn versions_presence_and_warnings_are_read_and_scripts_are_not() {
     let up = &history.iter().next().unwrap().up;
     assert!(up.script.is_set() && up.verify.is_unset());
     assert_eq!(up.warn.value().unwrap().text.as_deref(), Some("careful"));
+    assert_eq!(up.digest, None);
     let scripts = ReadOptions {
         scripts: true,
         ..options.clone()

@@ -9,6 +9,7 @@
     reason = "what helps a test may fail as a test does"
 )]
 
+mod built;
 mod cli;
 mod derivation;
 #[path = "../common/fixtures.rs"]

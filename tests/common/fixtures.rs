@@ -8,7 +8,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
-    reason = "each test binary uses a part, and a test without its fixtures can only stop, aloud"
+    reason = "tests and benchmarks use a part each, and a test without its fixtures can only stop, aloud"
 )]
 
 use std::ffi::OsString;

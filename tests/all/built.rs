@@ -1,15 +1,10 @@
 //! The fixtures hold what the other tests take for granted, and what the module promises of every closure.
 
-#![allow(clippy::unwrap_used, reason = "what helps a test may fail as a test does")]
-
-#[path = "common/fixtures.rs"]
-mod fixtures;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use fixtures::{Fixtures, fixtures};
+use crate::fixtures::{Fixtures, fixtures};
 
 /// What a command prints, which must succeed.
 fn output(fixtures: &Fixtures, program: &str, arguments: &[&str]) -> String {

@@ -128,9 +128,14 @@ impl Root {
             }
             Err(_) => push(&mut ahead, place),
         }
+        // The links whose targets are being followed, and how many steps will be ahead once they have been.
         let mut links: Vec<Link> = Vec::new();
+        let mut beyond = 0;
         let mut hops = 0;
         while let Some(step) = ahead.pop() {
+            if ahead.len() < beyond {
+                links.clear();
+            }
             if step == ".." {
                 if at != self.directory {
                     at.pop();
@@ -155,6 +160,9 @@ impl Root {
                         });
                     }
                     hops += 1;
+                    if links.is_empty() {
+                        beyond = ahead.len();
+                    }
                     if link.to.is_absolute() {
                         at.clone_from(&self.directory);
                     }
@@ -264,6 +272,8 @@ mod tests {
             words("/one"),
             "R/one leads in a circle of links: R/one -> two, R/two -> /one"
         );
+        symlink("file", at("whole")).unwrap();
+        assert_eq!(words("/whole/x"), "R/whole/x is not there");
         assert_eq!(words("/file/x"), "R/file/x is not there");
         assert_eq!(words("/none"), "R/none is not there");
     }

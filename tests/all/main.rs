@@ -11,6 +11,7 @@
 
 mod built;
 mod cli;
+mod closure;
 mod derivation;
 #[path = "../common/fixtures.rs"]
 mod fixtures;

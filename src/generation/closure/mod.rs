@@ -233,3 +233,6 @@ impl Units for Directory<'_> {
         words.starts_with("#!").then_some(words)
     }
 }
+
+#[cfg(test)]
+mod tests;

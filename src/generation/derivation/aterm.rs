@@ -37,7 +37,7 @@ pub enum AtermError {
 
 /// A string as it stands between its quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Raw<'a> {
+pub struct Raw<'a> {
     between: &'a [u8],
     escaped: bool,
 }
@@ -45,7 +45,7 @@ pub(super) struct Raw<'a> {
 impl<'a> Raw<'a> {
     /// The bytes that it stands for: a backslash and `n`, `r` or `t` are control characters, any other byte after a
     /// backslash is itself.
-    pub(super) fn bytes(self) -> Cow<'a, [u8]> {
+    pub fn bytes(self) -> Cow<'a, [u8]> {
         if !self.escaped {
             return Cow::Borrowed(self.between);
         }
@@ -67,7 +67,7 @@ impl<'a> Raw<'a> {
     }
 
     /// The string, where it is a plain one of UTF-8 without escapes, as store paths are.
-    pub(super) fn plain(self) -> Option<&'a str> {
+    pub fn plain(self) -> Option<&'a str> {
         (!self.escaped)
             .then(|| std::str::from_utf8(self.between).ok())
             .flatten()
@@ -77,13 +77,13 @@ impl<'a> Raw<'a> {
 /// What is read of a derivation: what it makes, of what, and its variables. Sources, system, builder and arguments are
 /// passed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Aterm<'a> {
+pub struct Aterm<'a> {
     /// The paths of its outputs; empty ones where they depend on their content.
-    pub(super) outputs: Vec<Raw<'a>>,
+    pub outputs: Vec<Raw<'a>>,
     /// The `.drv` paths of its input derivations.
-    pub(super) inputs: Vec<Raw<'a>>,
+    pub inputs: Vec<Raw<'a>>,
     /// The variables of its builder.
-    pub(super) environment: Vec<(Raw<'a>, Raw<'a>)>,
+    pub environment: Vec<(Raw<'a>, Raw<'a>)>,
 }
 
 impl<'a> Aterm<'a> {
@@ -92,7 +92,7 @@ impl<'a> Aterm<'a> {
     /// # Errors
     ///
     /// Fails at the first byte that is not as Nix writes it.
-    pub(super) fn parse(text: &'a [u8]) -> Result<Self, AtermError> {
+    pub fn parse(text: &'a [u8]) -> Result<Self, AtermError> {
         let mut parser = Parser { text, at: 0 };
         let outputs = parser.outputs()?;
         parser.word(",")?;
@@ -137,12 +137,12 @@ impl<'a> Aterm<'a> {
     /// # Errors
     ///
     /// Fails at the first byte that is not as Nix writes it, up to where the outputs end.
-    pub(super) fn outputs(text: &'a [u8]) -> Result<Vec<Raw<'a>>, AtermError> {
+    pub fn outputs(text: &'a [u8]) -> Result<Vec<Raw<'a>>, AtermError> {
         Parser { text, at: 0 }.outputs()
     }
 
     /// A variable of the builder.
-    pub(super) fn variable(&self, name: &str) -> Option<Raw<'a>> {
+    pub fn variable(&self, name: &str) -> Option<Raw<'a>> {
         self.environment
             .iter()
             .find(|(key, _)| key.plain() == Some(name))

@@ -4,7 +4,7 @@
 //! and from there to the units that matter, each time to the one input derivation that makes what the command names; what
 //! is only in a package is not seen. The store need not be `/nix/store`.
 
-mod aterm;
+pub mod aterm;
 mod shell;
 mod store;
 mod system;

@@ -118,11 +118,15 @@ impl<'s> SystemUnits<'s> {
     /// one that is looked for; otherwise that is not known. `wanted` are the units that were looked into, besides the
     /// well-known, with the names of the programs that are looked for.
     pub(super) fn look_into_packages(&self, wanted: &Wanted, generation: &mut Generation) {
-        for (unit, program) in &mut generation.units {
+        let unset = generation
+            .units
+            .iter_mut()
+            .filter(|(_, program)| program.is_unset());
+        for (unit, program) in unset {
             let names = wanted.get(unit);
             let known: Vec<_> = known_by_unit(unit).collect();
             let looked_into = names.is_some() || !known.is_empty();
-            if !looked_into || !program.is_unset() || self.has_command(unit) {
+            if !looked_into || self.has_command(unit) {
                 continue;
             }
             let mut found = self.packages.iter().filter(|package| {

@@ -71,7 +71,10 @@ pub fn collect<U: Units>(units: &U, generation: &mut Generation) -> Result<(), U
             }
             Entry::Unit => {
                 let text = units.text(unit)?;
-                if let Some(gate) = gate::read(&service, &text.file, &text.bytes)? {
+                // As good as a link to /dev/null (systemd.unit(5)).
+                if text.bytes.is_empty() {
+                    masked.insert(service);
+                } else if let Some(gate) = gate::read(&service, &text.file, &text.bytes)? {
                     generation.services.insert(service, gate.service);
                 }
             }

@@ -130,13 +130,12 @@ impl<'r> Directory<'r> {
                 links.insert(unit, target);
             }
         }
-        let mut entries = BTreeMap::new();
-        for (unit, target) in &links {
-            entries.insert(
-                unit.clone(),
-                entry(root, &place, &links, unit, target.as_deref())?,
-            );
-        }
+        let entries = links.iter().map(|(unit, target)| {
+            let target = target.as_deref();
+            let found = target.map_or(Entry::Unit, |target| entry(root, &place, &links, unit, target));
+            (unit.clone(), found)
+        });
+        let entries = entries.collect();
         Ok(Self {
             root,
             place,
@@ -147,10 +146,13 @@ impl<'r> Directory<'r> {
 
     fn read(&self, place: &Path) -> Result<UnitText, ClosureError> {
         let file = self.root.resolve(place)?;
-        Ok(UnitText {
-            bytes: file::read(&file, unit_file::MAX_FILE)?,
-            file: self.root.inner(&file).to_string_lossy().into_owned(),
-        })
+        let bytes = match self.root.is_null(&file) {
+            // Another root need not have it.
+            true => Vec::new(),
+            false => file::read(&file, unit_file::MAX_FILE)?,
+        };
+        let file = self.root.inner(&file).to_string_lossy().into_owned();
+        Ok(UnitText { file, bytes })
     }
 }
 
@@ -161,37 +163,20 @@ fn entry(
     directory: &Path,
     links: &BTreeMap<UnitName, Option<PathBuf>>,
     unit: &UnitName,
-    target: Option<&Path>,
-) -> Result<Entry, ClosureError> {
-    let place = directory.join(unit.as_str());
-    let gate = unit.gated_service().is_some();
-    if let Some(target) = target {
-        let other = target.to_str().filter(|&target| target != unit.as_str());
-        if other.is_some_and(|other| links.contains_key(other)) {
-            return Ok(Entry::Alias);
-        }
-        let disabled = target
-            .parent()
-            .is_some_and(|parent| parent.to_string_lossy().ends_with("-disabled"));
-        let null = match target == Path::new("/dev/null") {
-            // What a gate is linked to decides; another unit that leads nowhere is unknown once somebody asks.
-            false if gate => root.is_null(&root.resolve(&place)?),
-            false if disabled => root.resolve(&place).is_ok_and(|place| root.is_null(&place)),
-            null => null,
-        };
-        if null {
-            return Ok(Entry::Masked);
-        }
+    target: &Path,
+) -> Entry {
+    let other = target.to_str().filter(|&target| target != unit.as_str());
+    if other.is_some_and(|other| links.contains_key(other)) {
+        return Entry::Alias;
     }
-    // An empty file masks as well (systemd.unit(5)).
-    let empty = || {
-        std::fs::metadata(root.resolve(&place).ok()?)
-            .ok()
-            .map(|file| file.is_file() && file.len() == 0)
+    let parent = target.parent().unwrap_or(Path::new(""));
+    let disabled = || {
+        let place = root.resolve(&directory.join(unit.as_str()));
+        place.is_ok_and(|place| root.is_null(&place))
     };
-    match gate && empty() == Some(true) {
-        true => Ok(Entry::Masked),
-        false => Ok(Entry::Unit),
+    match target == Path::new("/dev/null") || parent.to_string_lossy().ends_with("-disabled") && disabled() {
+        true => Entry::Masked,
+        false => Entry::Unit,
     }
 }
 
@@ -223,8 +208,6 @@ impl Units for Directory<'_> {
                 files.insert(path);
             }
         }
-        let masked = |file: &PathBuf| self.root.resolve(file).is_ok_and(|file| self.root.is_null(&file));
-        files.retain(|file| !masked(file));
         files.iter().map(|file| self.read(file)).collect()
     }
 

@@ -28,7 +28,7 @@ in
   };
 
   config = mkIf cfg.enable {
-    services.redis.servers = [ "gitlab" ];
+    services.redis.servers.gitlab.enable = true;
 
     systemd.targets.gitlab = {
       description = "Common target for all GitLab services.";

@@ -16,7 +16,7 @@
     openldap.enable = true;
     mastodon.enable = true;
     jellyfin.enable = true;
-    redis.servers = [ "mastodon" ];
+    redis.servers.mastodon.enable = true;
   };
 
   services.matrix.instances.prod.workers = [ "federation" ];

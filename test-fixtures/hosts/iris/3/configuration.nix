@@ -10,5 +10,5 @@
   services.grafana.enable = true;
   services.influxdb2.enable = true;
   services.consul.enable = true;
-  services.redis.servers = [ "cache" ];
+  services.redis.servers.cache.enable = true;
 }

@@ -9,5 +9,5 @@
   services.mysql.package = pkgs.mariadb_106;
   services.grafana.enable = true;
   services.influxdb2.enable = true;
-  services.redis.servers = [ "cache" ];
+  services.redis.servers.cache.enable = true;
 }

@@ -4,7 +4,7 @@
 
 mod place;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -33,6 +33,8 @@ pub struct Projection {
     pub release: Setting<Release>,
     /// The services that declare migrations.
     pub services: BTreeMap<ServiceName, Service>,
+    /// The services' units that the configuration speaks of and does not switch off; none where that cannot be told.
+    pub units: Option<BTreeSet<UnitName>>,
     /// The units of well-known services that are on, with the programs that they stand for.
     pub programs: BTreeMap<UnitName, Program>,
 }
@@ -107,16 +109,23 @@ impl Projection {
     /// Puts what was read into a generation.
     pub(super) fn fill(self, generation: &mut Generation) {
         generation.release = self.release;
-        for service in self.services.values() {
-            for unit in service.units.value().into_iter().flatten() {
-                let unknown = Unknown {
-                    reason: "an evaluation does not look into units".to_owned(),
-                    at: None,
-                };
-                generation.units.insert(unit.clone(), Setting::Unknown(unknown));
-            }
+        generation.units_complete = self.units.is_some();
+        let mut programs = self.programs;
+        if let Some(units) = &self.units {
+            programs.retain(|unit, _| units.contains(unit));
         }
-        for (unit, program) in self.programs {
+        let services = self.services.values();
+        let gated = services.flat_map(|service| service.units.value().into_iter().flatten().cloned());
+        // What is gated and switched off is not there.
+        let units = self.units.unwrap_or_else(|| gated.collect());
+        for unit in units {
+            let unknown = Unknown {
+                reason: "an evaluation does not look into units".to_owned(),
+                at: None,
+            };
+            generation.units.insert(unit, Setting::Unknown(unknown));
+        }
+        for (unit, program) in programs {
             generation.units.insert(unit, Setting::Set(program));
         }
         generation.services = self.services;
@@ -162,6 +171,7 @@ fn answer(place: &Place<'_>) -> Result<Answer, DecodeError> {
         let name: ServiceName = place.parse_key(name)?;
         services.insert(name.clone(), service(name, &place)?);
     }
+    let units = fields.optional("units").map(|place| declared_units(&place));
     let mut programs = BTreeMap::new();
     for (name, place) in fields.required("programs")?.entries()? {
         well_known(name, &place, &mut programs)?;
@@ -170,8 +180,15 @@ fn answer(place: &Place<'_>) -> Result<Answer, DecodeError> {
     Ok(Answer::System(Projection {
         release,
         services,
+        units: units.transpose()?,
         programs,
     }))
+}
+
+/// Names that systemd would not take for a unit's are nobody's unit.
+fn declared_units(place: &Place<'_>) -> Result<BTreeSet<UnitName>, DecodeError> {
+    let names = place.each(Place::string)?;
+    Ok(names.into_iter().filter_map(|name| name.parse().ok()).collect())
 }
 
 fn release(place: &Place<'_>) -> Result<Setting<Release>, DecodeError> {
@@ -191,6 +208,7 @@ fn service(name: ServiceName, place: &Place<'_>) -> Result<Service, DecodeError>
     let mut fields = place.fields()?;
     let mut service = Service::new(name);
     let units = |place: &Place<'_>| place.each(Place::parse);
+    service.masked = fields.required("masked")?.boolean()?;
     service.units = Setting::Set(units(&fields.required("units")?)?.into_iter().collect());
     service.requires = Setting::Set(units(&fields.required("requires")?)?.into_iter().collect());
     service.package = fields

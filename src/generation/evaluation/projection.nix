@@ -23,11 +23,13 @@ let
     filter
     foldl'
     functionArgs
+    head
     isAttrs
     isFunction
     listToAttrs
     map
     mapAttrs
+    match
     parseDrvName
     removeAttrs
     tryEval
@@ -97,7 +99,31 @@ let
         version = plain (package.version or parsed.version);
       };
 
-  readService = service: {
+  # What cannot be evaluated is not switched off.
+  isEnabled =
+    unit:
+    let
+      tried = tryEval (unit.enable or true);
+    in
+    !tried.success || tried.value;
+
+  # NixOS starts no unit that its configuration does not speak of, whatever its packages bring. A service is asked
+  # whether it is switched off before its unit is, which costs much more.
+  readUnits =
+    systemd:
+    let
+      isOn =
+        name:
+        let
+          service = match "(.*)[.]service" name;
+        in
+        service != null && isEnabled (systemd.services.${head service} or systemd.units.${name});
+      tried = tryEval (if systemd ? units then filter isOn (attrNames systemd.units) else null);
+    in
+    if tried.success then tried.value else null;
+
+  readService = units: name: service: {
+    masked = !isEnabled (units."migrate-${name}.service" or { });
     units = map plain service.requiredBy;
     requires = map plain service.requires;
     package = readPackage service.package;
@@ -132,7 +158,10 @@ let
   readSystem = config: {
     format = 1;
     release = plainOrNull (config.system.nixos.release or null);
-    services = mapAttrs (_: readService) (config.system.build.migrations or { });
+    services = mapAttrs (readService (config.systemd.units or { })) (
+      config.system.build.migrations or { }
+    );
+    units = readUnits (config.systemd or { });
     programs = withoutNulls (
       listToAttrs (
         map (known: {

@@ -68,13 +68,30 @@ fn texts_are_there_when_asked_for_and_digests_always() {
 }
 
 #[test]
-fn gated_units_without_a_known_program_are_not_looked_into() {
+fn units_without_a_known_program_are_not_looked_into() {
     let mut example = example();
-    example["services"]["postgresql"]["units"] = json!(["a.service", "postgresql.service"]);
+    let gated = json!(["a.service", "postgresql.service"]);
+    example["services"]["postgresql"]["units"] = gated.clone();
+    for (units, complete) in [(json!(null), false), (gated, true)] {
+        example["units"] = units;
+        let mut generation = Generation::new("x", crate::model::Kind::Evaluation);
+        system(&example).fill(&mut generation);
+        assert!(generation.units["a.service"].unknown().is_some());
+        assert!(generation.units["postgresql.service"].is_set());
+        assert_eq!(generation.units_complete, complete);
+    }
+}
+
+#[test]
+fn a_unit_that_is_switched_off_is_not_there() {
+    let mut example = example();
+    example["services"]["postgresql"]["masked"] = json!(true);
+    example["units"] = json!(["sshd.service", "no unit"]);
     let mut generation = Generation::new("x", crate::model::Kind::Evaluation);
     system(&example).fill(&mut generation);
-    assert!(generation.units["a.service"].unknown().is_some());
-    assert!(generation.units["postgresql.service"].is_set());
+    assert!(generation.services["postgresql"].masked);
+    let units: Vec<_> = generation.units.keys().map(UnitName::as_str).collect();
+    assert_eq!(units, ["sshd.service"]);
 }
 
 #[test]

@@ -67,8 +67,7 @@ let
       evaluated = import ./nixos {
         inherit lib system;
         inherit (meta) release;
-        nixpkgsModules =
-          attrValues serviceModules ++ lib.optional (meta.migrations or true) migrations;
+        nixpkgsModules = attrValues serviceModules ++ lib.optional (meta.migrations or true) migrations;
         modules = attrValues hostModules;
       };
     in

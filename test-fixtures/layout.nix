@@ -8,9 +8,7 @@ in
   manifest = lib.concatStrings (
     lib.mapAttrsToList (
       _: system:
-      "${system.host} ${toString system.number} ${system.toplevel} ${
-        builtins.unsafeDiscardOutputDependency system.toplevel.drvPath
-      }\n"
+      "${system.host} ${toString system.number} ${system.toplevel} ${builtins.unsafeDiscardOutputDependency system.toplevel.drvPath}\n"
     ) systems
   );
 
@@ -18,8 +16,7 @@ in
   sources = lib.concatStrings (
     lib.concatLists (
       lib.mapAttrsToList (
-        name: system:
-        lib.mapAttrsToList (file: path: "${name}\t${file}\t${toString path}\n") system.files
+        name: system: lib.mapAttrsToList (file: path: "${name}\t${file}\t${toString path}\n") system.files
       ) systems
     )
   );

@@ -8,7 +8,12 @@
 }:
 
 let
-  inherit (lib) mkIf mkOption mkOptionType types;
+  inherit (lib)
+    mkIf
+    mkOption
+    mkOptionType
+    types
+    ;
 
   contained =
     name:
@@ -16,9 +21,8 @@ let
       name = "NixOS configuration";
       merge =
         loc: defs:
-        (evaluateSystem (
-          map (def: def.value) defs ++ [ { networking.hostName = lib.mkDefault name; } ]
-        )).config;
+        (evaluateSystem (map (def: def.value) defs ++ [ { networking.hostName = lib.mkDefault name; } ]))
+        .config;
     };
 in
 {

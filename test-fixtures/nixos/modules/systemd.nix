@@ -117,11 +117,13 @@ let
           pkgs.gnused
           pkgs.systemd
         ];
-        environment.PATH = mkIf (config.path != [ ]) "${lib.makeBinPath config.path}:${
-          lib.makeSearchPathOutput "bin" "sbin" config.path
-        }";
+        environment.PATH =
+          mkIf (config.path != [ ])
+            "${lib.makeBinPath config.path}:${lib.makeSearchPathOutput "bin" "sbin" config.path}";
         unitConfig = optionalAttrs (config.restartTriggers != [ ]) {
-          X-Restart-Triggers = "${pkgs.writeText "X-Restart-Triggers-${name}" (toString config.restartTriggers)}";
+          X-Restart-Triggers = "${pkgs.writeText "X-Restart-Triggers-${name}" (
+            toString config.restartTriggers
+          )}";
         };
         serviceConfig = lib.mkMerge [
           (mkIf (config.preStart != "") {

@@ -13,7 +13,8 @@ let
   every = command: concatStringsSep "\n" (mapAttrsToList command cfg.databases) + "\n";
 
   dump = every (
-    name: directory: ''"$OLD_PACKAGE/bin/slapcat" -F /var/lib/openldap/slapd.d -b ${name} -l "$BACKUP/${name}.ldif"''
+    name: directory:
+    ''"$OLD_PACKAGE/bin/slapcat" -F /var/lib/openldap/slapd.d -b ${name} -l "$BACKUP/${name}.ldif"''
   );
   load = every (
     name: directory: ''
@@ -24,7 +25,9 @@ let
 
   step = {
     up.script = dump + load;
-    up.verify = every (name: _: ''"$NEW_PACKAGE/bin/slapindex" -F /var/lib/openldap/slapd.d -b ${name}'');
+    up.verify = every (
+      name: _: ''"$NEW_PACKAGE/bin/slapindex" -F /var/lib/openldap/slapd.d -b ${name}''
+    );
     down.script = dump + load;
   };
 in

@@ -29,5 +29,5 @@ fmt: ## format the Rust sources
 	$(CARGO) fmt
 
 bench: ## compare side by side with what one would use instead, and print ratios
-	@scripts/need cargo nix git
-	$(CARGO) bench --locked
+	@scripts/need cargo nix git strace time
+	$(CARGO) bench --locked --bench side_by_side

@@ -200,16 +200,21 @@ impl Fixtures {
     /// The environment in which Nix works on this store, without network, daemon or sandbox. The cache is the store's
     /// own, because Nix remembers where in which store a revision went, and forgets which store it was.
     pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
-        vec![
-            ("NIX_REMOTE", "local".into()),
-            ("NIX_STORE_DIR", self.store().into()),
-            ("NIX_STATE_DIR", self.state().into()),
-            ("NIX_LOG_DIR", self.root.join("log").into()),
-            ("NIX_PATH", OsString::new()),
-            ("XDG_CACHE_HOME", self.root.join("cache").into()),
-            ("NIX_CONFIG", NIX_CONFIG.into()),
-        ]
+        environment(&self.root)
     }
+}
+
+/// The environment in which Nix works on a store of its own in a directory, as [`Fixtures::environment`] does.
+pub(crate) fn environment(root: &Path) -> Vec<(&'static str, OsString)> {
+    vec![
+        ("NIX_REMOTE", "local".into()),
+        ("NIX_STORE_DIR", root.join("store").into()),
+        ("NIX_STATE_DIR", root.join("var").into()),
+        ("NIX_LOG_DIR", root.join("log").into()),
+        ("NIX_PATH", OsString::new()),
+        ("XDG_CACHE_HOME", root.join("cache").into()),
+        ("NIX_CONFIG", NIX_CONFIG.into()),
+    ]
 }
 
 /// As in `test-fixtures/build`: without `substituters =` every path that is missing costs seconds.

@@ -48,6 +48,11 @@ pub fn known_services() -> &'static [KnownService] {
 
 /// Whether a name is a pattern's, in which one `*` stands for any text, also none.
 fn matches(pattern: &str, name: &str) -> bool {
+    // Every unit of a system is held against every pattern: most differ at once.
+    let first = pattern.as_bytes().first();
+    if first != Some(&b'*') && first != name.as_bytes().first() {
+        return false;
+    }
     match pattern.split_once('*') {
         None => pattern == name,
         Some((before, after)) => name

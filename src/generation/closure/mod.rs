@@ -10,7 +10,11 @@ mod toplevel;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Dir, Mode, OFlags, readlinkat};
+use rustix::io::Errno;
 
 use crate::model::{Generation, Kind, Setting, UnitName, Unknown};
 
@@ -116,16 +120,21 @@ impl<'r> Directory<'r> {
         };
         let mut links = BTreeMap::new();
         let mut drop_ins = BTreeSet::new();
-        for entry in std::fs::read_dir(&place).map_err(io)? {
-            let entry = entry.map_err(io)?;
+        // A server has hundreds of units: from its directory a link is read in half the time that its whole path takes.
+        let system = |problem: Errno| io(problem.into());
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(&place, flags, Mode::empty()).map_err(system)?;
+        for entry in Dir::read_from(&directory).map_err(system)? {
+            let entry = entry.map_err(system)?;
             let name = entry.file_name();
-            let Some(text) = name.to_str() else { continue };
+            let Ok(text) = name.to_str() else { continue };
             if text.ends_with(".service.d") {
-                drop_ins.insert(name);
+                drop_ins.insert(OsString::from(text));
             } else if let (true, Ok(unit)) = (text.ends_with(".service"), text.parse::<UnitName>()) {
-                let target = match entry.file_type().map_err(io)?.is_symlink() {
-                    true => Some(std::fs::read_link(entry.path()).map_err(io)?),
-                    false => None,
+                let target = match readlinkat(&directory, name, Vec::new()) {
+                    Ok(target) => Some(PathBuf::from(OsString::from_vec(target.into_bytes()))),
+                    Err(Errno::INVAL) => None,
+                    Err(problem) => return Err(system(problem)),
                 };
                 links.insert(unit, target);
             }

@@ -142,7 +142,7 @@ fn judged(service: &Service, previous: &Generation) -> Contact {
         versions => format!("{} applied already", super::words::are(versions)),
     };
     let message = format!(
-        "`{}` did not migrate {}: going by {}, {told}",
+        "`{}` declares no migrations of {}: going by {}, {told}",
         previous.label,
         service.name,
         words.join(" and ")

@@ -41,7 +41,7 @@ pub(super) fn edited(old: &Service, new: &Service, findings: &mut Vec<Finding>) 
     );
     let help =
         "State that went through the old definition keeps what it did. Publish a change as a new version; \
-                `nixmig diff --scripts` shows both."
+                `nixmig show --scripts` prints what either generation has."
             .to_owned();
     findings.push(Finding {
         versions,

@@ -144,12 +144,17 @@ impl fmt::Display for Summary {
             let steps = count(number.steps, "step");
             moves.push(format!("{}{noun} {verb} {movement} ({steps})", number.services));
         }
+        // No steps is not nothing to do, where a finding asks for something.
+        let nothing = match self.refused + self.warnings {
+            0 => "Nothing to do",
+            _ => "No steps",
+        };
         match (moves.is_empty(), self.services()) {
             (false, _) => {}
-            (true, 0) => moves.push("Nothing to do: neither generation declares migrations".to_owned()),
+            (true, 0) => moves.push(format!("{nothing}: neither generation declares migrations")),
             (true, _) if self.undecided > 0 => moves.push("Nothing runs".to_owned()),
-            (true, 1) => moves.push("Nothing to do: 1 service is unchanged".to_owned()),
-            (true, services) => moves.push(format!("Nothing to do: {services} services are unchanged")),
+            (true, 1) => moves.push(format!("{nothing}: 1 service is unchanged")),
+            (true, services) => moves.push(format!("{nothing}: {services} services are unchanged")),
         }
         if self.undecided > 0 {
             moves.push(format!("{} undecided", self.undecided));
@@ -211,7 +216,15 @@ mod tests {
                     warnings: 1,
                     ..Summary::default()
                 },
-                "Nothing to do: 3 services are unchanged; 1 warning",
+                "No steps: 3 services are unchanged; 1 warning",
+            ),
+            (
+                Summary {
+                    unchanged: 1,
+                    notes: 1,
+                    ..Summary::default()
+                },
+                "Nothing to do: 1 service is unchanged; 1 note",
             ),
             (
                 Summary {

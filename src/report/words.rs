@@ -205,6 +205,21 @@ pub(super) fn history(service: &Service) -> String {
     }
 }
 
+/// Why nothing but its version is known of a migration, where one reason is that of all.
+pub(super) fn opaque(migration: &Migration) -> Option<&Unknown> {
+    let reason = migration.program.unknown()?;
+    let is_opaque = |action: &Action| {
+        let parts = Part::ALL.iter();
+        parts
+            .map(|&part| action.part(part).unknown())
+            .all(|unknown| unknown == Some(reason))
+    };
+    let all = migration.cumulative.unknown() == Some(reason)
+        && is_opaque(&migration.up)
+        && is_opaque(&migration.down);
+    all.then_some(reason)
+}
+
 /// What is set of a migration besides its actions.
 pub(super) fn facts(migration: &Migration) -> Vec<String> {
     let program = match &migration.program {

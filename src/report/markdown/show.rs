@@ -85,6 +85,11 @@ fn setting<'a, T>(page: &mut Page, lead: &str, setting: &'a Setting<T>, value: i
 }
 
 fn migration(page: &mut Page, migration: &Migration, options: Options) {
+    if let Some(reason) = words::opaque(migration) {
+        let version = code(&migration.version.to_string());
+        let reason = prose(&words::unknown(reason));
+        return page.block(format!("- {version}, **unknown**: {reason}"));
+    }
     let facts: String = words::facts(migration)
         .iter()
         .map(|fact| format!(", {}", prose(fact)))

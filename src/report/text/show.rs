@@ -9,6 +9,9 @@ use crate::model::{Direction, Generation, Migration, Service, Setting, UnitName,
 /// How far the lines of a migration are in.
 const MIGRATION: usize = 4;
 
+/// How far in the column of programs is at most.
+const PROGRAM: usize = 48;
+
 /// Draws a generation.
 pub(in crate::report) fn show(generation: &Generation, options: Options) -> String {
     let mut page = Page::new(options.width);
@@ -21,13 +24,15 @@ pub(in crate::report) fn show(generation: &Generation, options: Options) -> Stri
         page.gap();
         page.line(0, 0, &[span(Tone::Strong, "programs")]);
     }
+    let widest = programs(generation).map(|(unit, _)| unit.as_str().len()).max();
+    let column = widest.unwrap_or_default().min(PROGRAM);
     for (unit, program) in programs(generation) {
         let program = match program {
             Setting::Unset => span(Tone::Faint, "no program found"),
             Setting::Set(program) => plain(words::program(program)),
             Setting::Unknown(unknown) => span(Tone::Note, format!("unknown: {}", words::unknown(unknown))),
         };
-        page.line(2, 4, &[plain(format!("{:<32}  ", unit.as_str())), program]);
+        page.line(2, 4, &[plain(format!("{:<column$}  ", unit.as_str())), program]);
     }
     if !generation.unread.is_empty() {
         page.gap();
@@ -104,6 +109,10 @@ fn setting<T>(page: &mut Page, lead: &str, setting: &Setting<T>, value: impl Fn(
 
 fn migration(page: &mut Page, migration: &Migration, options: Options) {
     let mut line = vec![span(Tone::Strong, migration.version)];
+    if let Some(reason) = words::opaque(migration) {
+        line.push(span(Tone::Note, format!("  unknown: {}", words::unknown(reason))));
+        return page.line(2, MIGRATION, &line);
+    }
     let facts = words::facts(migration).join(", ");
     line.push(plain(format!("  {facts}")));
     page.line(2, MIGRATION, &line);

@@ -14,7 +14,43 @@
 //!
 //! `import ./x.nix` is followed wherever it stands, and `builtins.readFile ./x.sh` is read.
 
-use std::path::PathBuf;
+mod binding;
+mod collections;
+mod condition;
+mod count;
+mod definition;
+mod depth;
+mod error;
+mod eval;
+mod expr;
+mod files;
+mod git;
+mod library;
+mod literal;
+mod module;
+mod service;
+mod setting;
+mod sources;
+mod step;
+mod stray;
+mod text;
+mod value;
+
+use std::path::{Path, PathBuf};
+
+pub use self::count::Known;
+pub use self::error::{Fault, Place, SourceError, TextError};
+pub use self::git::GitError;
+
+use self::eval::Evaluator;
+use self::files::{Disk, Kind, Nothing, Tree, resolve};
+use self::git::Commit;
+use self::module::Declarations;
+use self::service::Merge;
+use self::sources::Sources;
+use self::stray::strays;
+use self::text::FileId;
+use crate::model::Generation;
 
 /// The text of modules: where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,4 +66,113 @@ pub enum SourceReference {
         /// From the repository's top; empty is the top.
         path: String,
     },
+}
+
+impl SourceReference {
+    /// What it is called in messages: the path, or `REV:path`.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Path(path) => path.display().to_string(),
+            Self::Git { revision, path, .. } => format!("{revision}:{path}"),
+        }
+    }
+}
+
+/// Reads the text of modules. `label` is what the user called them.
+///
+/// # Errors
+///
+/// Fails where there is nothing of that name, where a file cannot be read, where a text is not Nix, and where a declaration is
+/// wrong whatever the unknown may be: a version that is none, a part defined twice, a wrong type.
+pub fn read(reference: &SourceReference, label: &str) -> Result<Generation, SourceError> {
+    on_deep_stack(|| match reference {
+        SourceReference::Path(path) => {
+            let mut generation = read_tree(&Disk, path, &reference.name(), label)?;
+            generation.identity = Some(path.display().to_string());
+            Ok(generation)
+        }
+        SourceReference::Git {
+            repository,
+            revision,
+            path,
+        } => {
+            let commit = Commit::open(repository, revision)?;
+            let resolved = resolve(Path::new(""), path.trim_start_matches('/'));
+            let mut generation = read_tree(&commit, &resolved, &reference.name(), label)?;
+            generation.identity = Some(format!("{}:{}", commit.id, resolved.display()));
+            Ok(generation)
+        }
+    })
+}
+
+/// Reads one text as a module, with no files beside it: what it imports is not there.
+///
+/// # Errors
+///
+/// As [`read`], but for files.
+pub fn read_text(name: &str, text: &str) -> Result<Generation, SourceError> {
+    on_deep_stack(|| {
+        let evaluator = Evaluator::new(Sources::new(&Nothing));
+        let file = evaluator.sources.parse(Path::new(name), text)?;
+        generation(&evaluator, &[file], name)
+    })
+}
+
+fn read_tree(tree: &dyn Tree, path: &Path, name: &str, label: &str) -> Result<Generation, SourceError> {
+    let evaluator = Evaluator::new(Sources::new(tree));
+    let unreadable = |error| SourceError::Unreadable {
+        name: name.to_owned(),
+        error,
+    };
+    let files = match tree.kind(path).map_err(unreadable)? {
+        None => {
+            return Err(SourceError::Missing {
+                name: name.to_owned(),
+            });
+        }
+        Some(Kind::File) => vec![evaluator.sources.load(path)?],
+        Some(Kind::Directory) => {
+            let mut files = Vec::new();
+            for file in tree.nix_files(path).map_err(unreadable)? {
+                files.extend(evaluator.sources.load_candidate(&file)?);
+            }
+            files
+        }
+    };
+    generation(&evaluator, &files, label)
+}
+
+fn generation(evaluator: &Evaluator<'_>, files: &[FileId], label: &str) -> Result<Generation, SourceError> {
+    let mut declarations = Declarations::new(evaluator);
+    // Each is a module of its own right, whatever else imports it under whatever condition.
+    for &file in files {
+        evaluator.sources.file(file).is_module.set(true);
+    }
+    for &file in files {
+        declarations.listed(file, &[], 0)?;
+    }
+    let mut generation = Generation::new(label, crate::model::Kind::Source);
+    let mut merge = Merge::new(evaluator, &mut generation);
+    for mystery in &declarations.unread {
+        merge.unread(mystery, &evaluator.versions_in(mystery));
+    }
+    merge.run(&declarations)?;
+    let mut merge = Merge::new(evaluator, &mut generation);
+    for file in 0..evaluator.sources.count() {
+        for stray in strays(evaluator, file) {
+            merge.unread(&stray, &evaluator.versions_in(&stray));
+        }
+    }
+    Ok(generation)
+}
+
+/// Runs where what is nested fits: see [`depth`].
+fn on_deep_stack<T: Send>(read: impl FnOnce() -> Result<T, SourceError> + Send) -> Result<T, SourceError> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(depth::STACK);
+        let thread = thread.spawn_scoped(scope, read).map_err(SourceError::Thread)?;
+        thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }

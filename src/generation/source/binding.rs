@@ -1,0 +1,211 @@
+//! Owns sets and `let`s as they are written: attribute paths, `inherit`, `rec`.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use rnix::ast::{self, Expr, HasEntry};
+use rowan::ast::AstNode;
+
+use super::eval::{Evaluator, Outcome, Source, State, span_of};
+use super::text::{Span, excerpt};
+use super::value::{Entry, Env, Item, Key, List, Mystery, Names, Set, ThunkId, Value};
+
+/// The rest of an attribute path and its value.
+#[derive(Clone)]
+pub(super) struct Binding {
+    path: Rc<[ast::Attr]>,
+    at: usize,
+    pub(super) value: Expr,
+}
+
+impl Evaluator<'_> {
+    pub(super) fn recursive(&self, entries: &impl HasEntry, env: Env) -> Outcome<(Env, Set)> {
+        let scope = self.scope(env.scope, Names::Bound(HashMap::new()));
+        let inner = Env {
+            scope: Some(scope),
+            ..env
+        };
+        let set = self.entries(entries, inner, env)?;
+        let names = set
+            .entries
+            .iter()
+            .map(|(name, entry)| (Rc::clone(name), entry.value))
+            .collect();
+        self.bind(scope, names);
+        Ok((inner, set))
+    }
+
+    pub(super) fn set(&self, set: &ast::AttrSet, recursive: bool, env: Env) -> Outcome<Value> {
+        Ok(Value::Set(Rc::new(if recursive {
+            self.recursive(set, env)?.1
+        } else {
+            self.entries(set, env, env)?
+        })))
+    }
+
+    /// The entries of a set or a `let`: values see `inner`, what is inherited sees `outer`.
+    fn entries(&self, entries: &impl HasEntry, inner: Env, outer: Env) -> Outcome<Set> {
+        let mut bindings = Vec::new();
+        let mut set = Set::default();
+        for entry in entries.entries() {
+            match entry {
+                ast::Entry::AttrpathValue(binding) => {
+                    let (Some(path), Some(value)) = (binding.attrpath(), binding.value()) else {
+                        continue;
+                    };
+                    bindings.push(Binding {
+                        path: path.attrs().collect(),
+                        at: 0,
+                        value,
+                    });
+                }
+                ast::Entry::Inherit(inherit) => self.inherit(&inherit, inner, outer, &mut set)?,
+            }
+        }
+        self.group(bindings, inner, &mut set)?;
+        Ok(set)
+    }
+
+    fn inherit(&self, inherit: &ast::Inherit, inner: Env, outer: Env, set: &mut Set) -> Outcome<()> {
+        let from = inherit
+            .from()
+            .and_then(|from| from.expr())
+            .map(|from| self.delay(from, inner));
+        for attr in inherit.attrs() {
+            let span = span_of(attr.syntax(), inner.file);
+            let Some(Some(name)) = self.attr_name(&attr, outer)? else {
+                continue;
+            };
+            let value = match from {
+                Some(from) => self.delay_select(from, &name, span),
+                None => match self.resolve(&name, outer, &mut Vec::new()) {
+                    Some(thunk) => thunk,
+                    None => {
+                        let value = self.lookup(&name, outer, span)?;
+                        self.done(value, span)
+                    }
+                },
+            };
+            set.entries.insert(
+                name,
+                Entry {
+                    value,
+                    conditions: Vec::new(),
+                    keys: vec![Key {
+                        span,
+                        path: span.start,
+                    }],
+                },
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn nested(&self, bindings: &[Binding], env: Env) -> Outcome<Value> {
+        let mut set = Set::default();
+        self.group(bindings.to_vec(), env, &mut set)?;
+        Ok(Value::Set(Rc::new(set)))
+    }
+
+    /// The value of a name that stands at the beginning of one or several attribute paths.
+    fn joined(&self, bindings: Vec<Binding>, env: Env, span: Span) -> ThunkId {
+        let (whole, nested): (Vec<_>, Vec<_>) = bindings
+            .into_iter()
+            .partition(|binding| binding.at == binding.path.len());
+        let mut values: Vec<ThunkId> = whole
+            .into_iter()
+            .map(|binding| self.delay(binding.value, env))
+            .collect();
+        if !nested.is_empty() {
+            values.push(self.add(Source::Bindings(nested.into(), env), State::Waiting, span));
+        }
+        if let [value] = values[..] {
+            return value;
+        }
+        // `a = { … }` beside `a.b = …`: Nix joins them, and refuses one attribute twice.
+        let items = values.into_iter().map(|value| Item {
+            value,
+            conditions: Vec::new(),
+        });
+        let parts = List {
+            items: items.collect(),
+            rest: Vec::new(),
+        };
+        let parts = self.done(Value::List(Rc::new(parts)), span);
+        self.done(Value::Merge(parts), span)
+    }
+
+    /// Puts attribute paths into a set by their first names.
+    fn group(&self, bindings: Vec<Binding>, env: Env, set: &mut Set) -> Outcome<()> {
+        let mut order: Vec<(Rc<str>, Vec<Binding>, Vec<Key>)> = Vec::new();
+        let mut index: HashMap<Rc<str>, usize> = HashMap::new();
+        for binding in bindings {
+            let Some(attr) = binding.path.get(binding.at) else {
+                continue;
+            };
+            let span = span_of(attr.syntax(), env.file);
+            match self.attr_name(attr, env)? {
+                Some(Some(name)) => {
+                    let begin = binding.path.first().unwrap_or(attr);
+                    let key = Key {
+                        span,
+                        path: begin.syntax().text_range().start().into(),
+                    };
+                    let next = Binding {
+                        at: binding.at + 1,
+                        ..binding
+                    };
+                    let at = *index.entry(Rc::clone(&name)).or_insert_with(|| {
+                        order.push((name, Vec::new(), Vec::new()));
+                        order.len() - 1
+                    });
+                    order[at].1.push(next);
+                    order[at].2.push(key);
+                }
+                // `${null}` leaves the attribute out.
+                Some(None) => {}
+                None => {
+                    let node = attr.syntax().ancestors().find_map(ast::AttrpathValue::cast);
+                    set.rest.push(Rc::new(Mystery {
+                        reason: format!("depends on `{}`", excerpt(&attr.syntax().text().to_string())),
+                        span,
+                        node: node.map(|node| (node.syntax().clone(), env)),
+                    }));
+                }
+            }
+        }
+        for (name, bindings, keys) in order {
+            let entry = Entry {
+                value: self.joined(bindings, env, keys[0].span),
+                conditions: Vec::new(),
+                keys,
+            };
+            set.entries.insert(name, entry);
+        }
+        Ok(())
+    }
+
+    /// The name that an attribute has: `None` where it is not known, `Some(None)` where the attribute is left out.
+    pub(super) fn attr_name(&self, attr: &ast::Attr, env: Env) -> Outcome<Option<Option<Rc<str>>>> {
+        let value = match attr {
+            ast::Attr::Ident(ident) => return Ok(Some(Some(ident_text(ident)))),
+            ast::Attr::Str(string) => Value::Text(self.string(string, env)?),
+            ast::Attr::Dynamic(dynamic) => match dynamic.expr() {
+                Some(expr) => self.eval(&expr, env)?,
+                None => return Ok(None),
+            },
+        };
+        Ok(match value {
+            Value::Text(Some(name)) => Some(Some(name)),
+            Value::Null => Some(None),
+            _ => None,
+        })
+    }
+}
+
+/// The name that an identifier is.
+pub(super) fn ident_text(ident: &ast::Ident) -> Rc<str> {
+    ident
+        .ident_token()
+        .map_or_else(|| "".into(), |token| token.text().into())
+}

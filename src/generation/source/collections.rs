@@ -1,0 +1,169 @@
+//! Owns sets and lists of which a part may be unknown: joining, updating, and what a value is as one of them.
+
+use std::rc::Rc;
+
+use super::eval::{Evaluator, Outcome, unknown};
+use super::text::Span;
+use super::value::{Condition, Entry, Item, List, Mystery, Set, ThunkId, Value};
+
+/// The longest list that is put together.
+const LONGEST: usize = 1 << 20;
+
+impl Evaluator<'_> {
+    /// A value as a set.
+    pub(super) fn set_of(&self, thunk: ThunkId) -> Outcome<Set> {
+        let span = self.span(thunk);
+        let value = self.force(thunk)?;
+        self.set_in(value, span)
+    }
+
+    pub(super) fn set_in(&self, value: Value, span: Span) -> Outcome<Set> {
+        Ok(match value {
+            Value::Set(set) => Set {
+                entries: set.entries.clone(),
+                rest: set.rest.clone(),
+            },
+            Value::If(conditions, content) => conditional_set(self.set_of(content)?, &conditions),
+            Value::Either(conditions, then, otherwise) if self.burn() => {
+                let then = self.set_of(then)?;
+                let otherwise = self.set_of(otherwise)?;
+                let negation: Vec<_> = Condition::not(&conditions).into_iter().collect();
+                let mut set = conditional_set(otherwise, &negation);
+                for (name, entry) in then.entries {
+                    match set.entries.get_mut(&name) {
+                        Some(there) => {
+                            let both = Value::Either(Rc::clone(&conditions), entry.value, there.value);
+                            there.value = self.done(both, span);
+                            there.conditions.retain(|condition| !negation.contains(condition));
+                            there.keys.extend(entry.keys);
+                        }
+                        None => {
+                            let entry = conditional_entry(entry, &conditions);
+                            set.entries.insert(name, entry);
+                        }
+                    }
+                }
+                set.rest.extend(then.rest);
+                set
+            }
+            Value::Merge(parts) => {
+                let mut set = Set::default();
+                for item in self.list_of(parts)?.items {
+                    let part = conditional_set(self.set_of(item.value)?, &item.conditions);
+                    for (name, entry) in part.entries {
+                        set.entries.entry(name).or_insert(entry);
+                    }
+                    set.rest.extend(part.rest);
+                }
+                set
+            }
+            Value::Override(_, content) => self.set_of(content)?,
+            other => Set {
+                rest: vec![self.mystery_of(&other, span)],
+                ..Set::default()
+            },
+        })
+    }
+
+    /// A value as a list.
+    pub(super) fn list_of(&self, thunk: ThunkId) -> Outcome<List> {
+        let span = self.span(thunk);
+        Ok(match self.force(thunk)? {
+            Value::List(list) => List {
+                items: list.items.clone(),
+                rest: list.rest.clone(),
+            },
+            Value::If(conditions, content) => conditional_list(self.list_of(content)?, &conditions),
+            Value::Either(conditions, then, otherwise) if self.burn() => {
+                let mut list = conditional_list(self.list_of(then)?, &conditions);
+                let negation: Vec<_> = Condition::not(&conditions).into_iter().collect();
+                let other = conditional_list(self.list_of(otherwise)?, &negation);
+                list.items.extend(other.items);
+                list.rest.extend(other.rest);
+                list
+            }
+            other => List {
+                rest: vec![self.mystery_of(&other, span)],
+                ..List::default()
+            },
+        })
+    }
+
+    /// `lhs // rhs`.
+    pub(super) fn update(&self, lhs: Set, rhs: Set) -> Set {
+        let mut set = lhs;
+        // Whatever the right side may hold besides what is known takes the place of what is on the left.
+        for mystery in &rhs.rest {
+            for entry in set.entries.values_mut() {
+                let span = self.span(entry.value);
+                entry.value = self.overridden(mystery, entry.value, span);
+            }
+        }
+        for (name, entry) in rhs.entries {
+            let entry = match set.entries.remove(&name) {
+                Some(there) if !entry.conditions.is_empty() => {
+                    let span = self.span(entry.value);
+                    let conditions = Rc::new(entry.conditions);
+                    let value = self.done(Value::Either(conditions, entry.value, there.value), span);
+                    Entry {
+                        value,
+                        conditions: there.conditions,
+                        keys: entry.keys.into_iter().chain(there.keys).collect(),
+                    }
+                }
+                Some(there) => Entry {
+                    // Both names were read, whichever holds.
+                    keys: entry.keys.into_iter().chain(there.keys).collect(),
+                    ..entry
+                },
+                None => entry,
+            };
+            set.entries.insert(name, entry);
+        }
+        set.rest.extend(rhs.rest);
+        set
+    }
+
+    fn overridden(&self, mystery: &Rc<Mystery>, value: ThunkId, span: Span) -> ThunkId {
+        let text = mystery.reason.trim_start_matches("depends on ").trim_matches('`');
+        let text = format!("{text} sets it");
+        let condition = Condition::new(&text, &text, mystery.span);
+        let other = self.done(Value::Unknown(Rc::clone(mystery)), mystery.span);
+        self.done(Value::Either(Rc::new(vec![condition]), other, value), span)
+    }
+
+    /// A list that was put together, unless it has grown out of all proportion.
+    pub(super) fn bounded(&self, list: List, span: Span) -> Value {
+        if list.items.len() > LONGEST {
+            return unknown("is too long a list to be followed", span);
+        }
+        Value::List(Rc::new(list))
+    }
+}
+
+pub(super) fn conditional_set(mut set: Set, conditions: &[Condition]) -> Set {
+    if !conditions.is_empty() {
+        let entries = std::mem::take(&mut set.entries);
+        set.entries = entries
+            .into_iter()
+            .map(|(name, entry)| (name, conditional_entry(entry, conditions)))
+            .collect();
+    }
+    set
+}
+
+fn conditional_entry(mut entry: Entry, conditions: &[Condition]) -> Entry {
+    entry.conditions.extend_from_slice(conditions);
+    entry
+}
+
+pub(super) fn conditional_list(mut list: List, conditions: &[Condition]) -> List {
+    for item in &mut list.items {
+        add_conditions(item, conditions);
+    }
+    list
+}
+
+fn add_conditions(item: &mut Item, conditions: &[Condition]) {
+    item.conditions.extend_from_slice(conditions);
+}

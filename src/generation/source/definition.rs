@@ -1,0 +1,251 @@
+//! Owns what the module system makes of the definitions of one option: conditions, merging, priorities (nixpkgs,
+//! lib/modules.nix, `mergeDefinitions`). A condition that is open leaves a definition in, with the condition.
+
+use super::eval::{Evaluator, Outcome};
+use super::value::{Condition, Key, ThunkId, Value};
+
+/// The priority of what stands by itself.
+const PLAIN: i64 = 100;
+
+/// One definition of an option, as it is written.
+#[derive(Clone)]
+pub(super) struct Raw {
+    pub(super) value: ThunkId,
+    pub(super) conditions: Vec<Condition>,
+    pub(super) keys: Vec<Key>,
+}
+
+/// One definition without its properties.
+#[derive(Clone)]
+pub(super) struct Definition {
+    pub(super) value: Value,
+    pub(super) thunk: ThunkId,
+    pub(super) conditions: Vec<Condition>,
+    pub(super) priority: i64,
+    pub(super) keys: Vec<Key>,
+}
+
+impl Evaluator<'_> {
+    /// The definitions that count, of all that are written.
+    pub(super) fn definitions(&self, raws: &[Raw]) -> Outcome<Vec<Definition>> {
+        Ok(prioritized(self.discharged(raws)?))
+    }
+
+    /// All definitions, with the priority of each.
+    pub(super) fn discharged(&self, raws: &[Raw]) -> Outcome<Vec<Definition>> {
+        let mut definitions = Vec::new();
+        for raw in raws {
+            self.discharge(raw.value, &raw.conditions, PLAIN, &raw.keys, &mut definitions)?;
+        }
+        Ok(definitions)
+    }
+
+    fn discharge(
+        &self,
+        thunk: ThunkId,
+        conditions: &[Condition],
+        priority: i64,
+        keys: &[Key],
+        definitions: &mut Vec<Definition>,
+    ) -> Outcome<()> {
+        if contradicts(conditions) {
+            return Ok(());
+        }
+        let with = |more: &[Condition]| [conditions, more].concat();
+        let value = if self.burn() {
+            self.force(thunk)?
+        } else {
+            super::eval::unknown("takes too long to be followed", self.span(thunk))
+        };
+        match value {
+            Value::If(more, content) => self.discharge(content, &with(&more), priority, keys, definitions),
+            Value::Either(more, then, otherwise) => {
+                self.discharge(then, &with(&more), priority, keys, definitions)?;
+                let negation: Vec<_> = Condition::not(&more).into_iter().collect();
+                self.discharge(otherwise, &with(&negation), priority, keys, definitions)
+            }
+            Value::Override(priority, content) => {
+                self.discharge(content, conditions, priority, keys, definitions)
+            }
+            Value::Merge(parts) => {
+                let parts = self.list_of(parts)?;
+                for item in parts.items {
+                    self.discharge(item.value, &with(&item.conditions), priority, keys, definitions)?;
+                }
+                for rest in parts.rest {
+                    definitions.push(Definition {
+                        value: Value::Unknown(rest),
+                        thunk,
+                        conditions: distinct(conditions),
+                        priority,
+                        keys: keys.to_vec(),
+                    });
+                }
+                Ok(())
+            }
+            value => {
+                definitions.push(Definition {
+                    value,
+                    thunk,
+                    conditions: distinct(conditions),
+                    priority,
+                    keys: keys.to_vec(),
+                });
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Drops what a definition of a stronger priority surely replaces, and makes the rest depend on that it does not.
+pub(super) fn prioritized(definitions: Vec<Definition>) -> Vec<Definition> {
+    let mut counting = Vec::with_capacity(definitions.len());
+    for definition in &definitions {
+        let mut kept = definition.clone();
+        let mut replaced = false;
+        for stronger in &definitions {
+            if stronger.priority >= definition.priority {
+                continue;
+            }
+            let extra = without(&stronger.conditions, &definition.conditions);
+            match Condition::not(&extra) {
+                None => replaced = true,
+                Some(negation) if kept.conditions.contains(&negation) => {}
+                Some(negation) => kept.conditions.push(negation),
+            }
+        }
+        if !replaced && !contradicts(&kept.conditions) {
+            counting.push(kept);
+        }
+    }
+    counting
+}
+
+/// What must hold for any of several alternatives to hold; nothing where one of them always does.
+pub(super) fn any_of<'a>(alternatives: impl IntoIterator<Item = &'a [Condition]>) -> Vec<Condition> {
+    let alternatives: Vec<&[Condition]> = alternatives.into_iter().collect();
+    let Some(&shortest) = alternatives.iter().min_by_key(|conditions| conditions.len()) else {
+        return Vec::new();
+    };
+    let common: Vec<Condition> = shortest
+        .iter()
+        .filter(|condition| alternatives.iter().all(|other| other.contains(condition)))
+        .cloned()
+        .collect();
+    let rests: Vec<Vec<Condition>> = alternatives
+        .iter()
+        .map(|conditions| without(conditions, &common))
+        .collect();
+    if rests.iter().any(Vec::is_empty) {
+        return common;
+    }
+    let covered = rests.iter().any(|one| {
+        rests
+            .iter()
+            .any(|other| matches!((&one[..], &other[..]), ([a], [b]) if a.excludes(b)))
+    });
+    if covered {
+        return common;
+    }
+    let mut all = common;
+    for condition in rests.into_iter().flatten() {
+        if !all.contains(&condition) {
+            all.push(condition);
+        }
+    }
+    all
+}
+
+/// What is left of some conditions where others hold.
+pub(super) fn without(conditions: &[Condition], others: &[Condition]) -> Vec<Condition> {
+    let left = conditions.iter().filter(|condition| !others.contains(condition));
+    left.cloned().collect()
+}
+
+/// Whether some conditions cannot hold together.
+pub(super) fn contradicts(conditions: &[Condition]) -> bool {
+    conditions
+        .iter()
+        .enumerate()
+        .any(|(n, one)| conditions[..n].iter().any(|other| one.excludes(other)))
+}
+
+fn distinct(conditions: &[Condition]) -> Vec<Condition> {
+    let mut distinct = Vec::with_capacity(conditions.len());
+    for condition in conditions {
+        if !distinct.contains(condition) {
+            distinct.push(condition.clone());
+        }
+    }
+    distinct
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::text::Span;
+    use super::*;
+
+    const SPAN: Span = Span {
+        file: 0,
+        start: 0,
+        end: 0,
+    };
+
+    fn holds(text: &str) -> Condition {
+        Condition::new(text, text, SPAN)
+    }
+
+    fn fails(text: &str) -> Condition {
+        Condition::not(&[holds(text)]).unwrap()
+    }
+
+    fn definition(priority: i64, conditions: &[Condition]) -> Definition {
+        Definition {
+            value: Value::Null,
+            thunk: ThunkId(0),
+            conditions: conditions.to_vec(),
+            priority,
+            keys: Vec::new(),
+        }
+    }
+
+    fn texts(conditions: &[Condition]) -> Vec<String> {
+        conditions.iter().map(Condition::text).collect()
+    }
+
+    #[test]
+    fn a_stronger_definition_replaces_what_it_surely_meets() {
+        let kept = prioritized(vec![definition(100, &[]), definition(50, &[])]);
+        assert_eq!(kept.len(), 1);
+        let kept = prioritized(vec![
+            definition(100, &[holds("a"), holds("b")]),
+            definition(50, &[holds("a")]),
+        ]);
+        assert_eq!(kept.len(), 1);
+        let kept = prioritized(vec![definition(100, &[]), definition(50, &[holds("a")])]);
+        assert_eq!(texts(&kept[0].conditions), ["!a"]);
+        assert_eq!(texts(&kept[1].conditions), ["a"]);
+    }
+
+    #[test]
+    fn alternatives_that_cover_each_other_leave_nothing_open() {
+        let any = |alternatives: &[&[Condition]]| texts(&any_of(alternatives.iter().copied()));
+        assert_eq!(any(&[&[holds("a")], &[]]), [""; 0]);
+        assert_eq!(any(&[&[holds("a")], &[fails("a")]]), [""; 0]);
+        assert_eq!(
+            any(&[&[holds("c"), holds("a")], &[fails("a"), holds("c")]]),
+            ["c"]
+        );
+        assert_eq!(any(&[&[holds("a"), holds("b")], &[holds("a")]]), ["a"]);
+        assert_eq!(any(&[&[holds("a")], &[holds("b")]]), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_negation_of_several_reads_as_one() {
+        let not = Condition::not(&[holds("a"), fails("b c")]).unwrap();
+        assert_eq!(not.text(), "!(a && !(b c))");
+        assert!(Condition::not(&[]).is_none());
+        assert!(contradicts(&[holds("a"), fails("a")]));
+        assert!(!contradicts(&[holds("a"), holds("b")]));
+    }
+}

@@ -1,0 +1,158 @@
+//! Owns the measure of how deeply a text is nested: parser, tree and reader use the stack by it, and must not overflow.
+
+use rnix::SyntaxKind;
+
+/// The stack that a reading runs on, in bytes: address space, of which only what is used becomes memory.
+///
+/// A byte of source needs less than 600 bytes of it in the parser, without optimisation (`[`; 180 with).
+pub(super) const STACK: usize = 256 << 20;
+
+/// Texts up to this length, in bytes, fit on the stack whatever is in them, twice over.
+const SAFE: usize = 128 << 10;
+
+/// The deepest brackets that are read. The parser itself gives up at 512 nested expressions.
+const BRACKETS: usize = 500;
+
+/// The deepest tree that is read of a longer text: brackets and, within each, operators, arguments and prefixes in a row.
+const NODES: usize = 50_000;
+
+/// How many tokens may follow each other without a blank. The tokenizer looks ahead to the end of such a run at each.
+const RUN: usize = 4096;
+
+/// Where a text is nested too deeply, as the offset of the byte from which it is; none where it may be parsed.
+///
+/// A look at the brackets is enough for most texts. Brackets in strings and comments count for it too, so before a text is
+/// refused it is taken apart by the parser's own rules.
+pub(super) fn too_deep(text: &str) -> Option<usize> {
+    if text.len() <= SAFE && is_shallow(text) {
+        return None;
+    }
+    let mut at = 0;
+    let mut levels = vec![Level::default()];
+    let mut total = 0;
+    let mut run = 0;
+    for (kind, token) in rnix::tokenize(text) {
+        run = if token.bytes().all(is_path) { run + 1 } else { 0 };
+        if !kind.is_trivia() {
+            total += step(kind, &mut levels);
+            total = total.saturating_sub(settle(kind, &mut levels));
+        }
+        if levels.len() > BRACKETS + 1 || total > NODES || run > RUN {
+            return Some(at);
+        }
+        at += token.len();
+    }
+    None
+}
+
+/// A bracket that is open, or the text itself.
+#[derive(Default)]
+struct Level {
+    // What may be nested within the bracket without a bracket of its own.
+    chain: usize,
+    // The elements of a list are not nested in each other, up to a function without brackets around it.
+    flat: bool,
+    closes: Option<SyntaxKind>,
+}
+
+/// Takes a token in; how much deeper it may lead.
+fn step(kind: SyntaxKind, levels: &mut Vec<Level>) -> usize {
+    use SyntaxKind::{
+        TOKEN_COLON, TOKEN_INTERPOL_END, TOKEN_INTERPOL_START, TOKEN_L_BRACE, TOKEN_L_BRACK, TOKEN_L_PAREN,
+        TOKEN_OR, TOKEN_R_BRACE, TOKEN_R_BRACK, TOKEN_R_PAREN,
+    };
+    let mut deeper = 0;
+    if let Some(level) = levels.last_mut() {
+        if level.flat && kind == TOKEN_COLON {
+            level.flat = false;
+        }
+        if !level.flat || kind == TOKEN_OR {
+            level.chain += 1;
+            deeper = 1;
+        }
+    }
+    let closes = match kind {
+        TOKEN_L_BRACE => TOKEN_R_BRACE,
+        TOKEN_L_BRACK => TOKEN_R_BRACK,
+        TOKEN_L_PAREN => TOKEN_R_PAREN,
+        TOKEN_INTERPOL_START => TOKEN_INTERPOL_END,
+        _ => return deeper,
+    };
+    levels.push(Level {
+        chain: 0,
+        flat: kind == TOKEN_L_BRACK,
+        closes: Some(closes),
+    });
+    deeper
+}
+
+/// How much of the depth a token ends.
+fn settle(kind: SyntaxKind, levels: &mut Vec<Level>) -> usize {
+    let Some(level) = levels.last_mut() else { return 0 };
+    if matches!(kind, SyntaxKind::TOKEN_SEMICOLON | SyntaxKind::TOKEN_COMMA) {
+        return std::mem::take(&mut level.chain);
+    }
+    if level.closes == Some(kind) {
+        return levels.pop().map_or(0, |level| level.chain);
+    }
+    0
+}
+
+/// Whether no bracket can be too deep and no run of tokens too long, wherever strings and comments may be.
+fn is_shallow(text: &str) -> bool {
+    let mut depth = 0_usize;
+    let mut run = 0;
+    for byte in text.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        run = if is_path(byte) { run + 1 } else { 0 };
+        if depth > BRACKETS || run > RUN {
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether a byte may be in a path, and so is looked ahead over.
+fn is_path(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'.' | b'+' | b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_are_measured_where_they_nest() {
+        assert_eq!(too_deep(&"[ ]".repeat(100_000)), None);
+        assert_eq!(too_deep(&format!("[ {} ]", "a ".repeat(200_000))), None);
+        assert_eq!(too_deep(&"{ a = b; }".repeat(50_000)), None);
+        assert_eq!(too_deep(&format!("\"{}\"", "(".repeat(200_000))), None);
+        assert_eq!(too_deep(&format!("# {}\n1", "(".repeat(1000))), None);
+        for open in ["[", "(", "{ a = ", "\"${", "a: [", "[{a=["] {
+            assert!(too_deep(&open.repeat(10_000)).is_some(), "{open}");
+        }
+    }
+
+    #[test]
+    fn long_texts_are_measured_by_their_chains() {
+        for link in [
+            "a // ",
+            "!",
+            "f ",
+            "x: ",
+            "a ++ ",
+            "a.b or ",
+            "- ",
+            "if a then b else ",
+        ] {
+            assert!(too_deep(&link.repeat(100_000)).is_some(), "{link}");
+        }
+        assert!(too_deep(&format!("[ {}", "a.b or ".repeat(100_000))).is_some());
+        assert!(too_deep(&"a.".repeat(100_000)).is_some());
+        assert_eq!(too_deep(&"let a = b ++ c; in ".repeat(400)), None);
+    }
+}

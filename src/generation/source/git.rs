@@ -1,0 +1,291 @@
+//! Owns reading source text from a commit: a handful of git's plumbing commands, called by argument vector. The work tree,
+//! the index and the network are left alone.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use super::files::{Kind, Tree, check_length, is_nix, is_skipped};
+
+/// The files of a commit.
+pub(super) struct Commit {
+    repository: PathBuf,
+    revision: String,
+    /// Its hash.
+    pub(super) id: String,
+    reader: RefCell<Reader>,
+    // What the files of a listing are, so that they need not be looked up by path.
+    listed: RefCell<HashMap<PathBuf, String>>,
+    // What was last looked at: it is what is read next.
+    last: RefCell<Option<(PathBuf, Vec<u8>)>>,
+}
+
+/// Why a commit cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// git could not be run.
+    #[error("git could not be run in {}", repository.display())]
+    Start {
+        /// Where.
+        repository: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// git ran and refused.
+    #[error("git cannot read `{what}` in {}: {message}", repository.display())]
+    Refused {
+        /// Where.
+        repository: PathBuf,
+        /// What it was asked for.
+        what: String,
+        /// Its own words.
+        message: String,
+    },
+}
+
+impl Commit {
+    /// Finds a commit.
+    ///
+    /// # Errors
+    ///
+    /// Fails where git is not in `PATH`, where there is no repository, and where the revision names no commit.
+    pub(super) fn open(repository: &Path, revision: &str) -> Result<Self, GitError> {
+        let arguments = [
+            "rev-parse",
+            "--verify",
+            "--end-of-options",
+            &format!("{revision}^{{commit}}"),
+        ];
+        let id = run(repository, &arguments, revision)?;
+        // git prints 40 or 64 hexadecimal digits.
+        let id = String::from_utf8_lossy(&id).trim().to_owned();
+        let reader = Reader::start(repository).map_err(|error| GitError::Start {
+            repository: repository.to_owned(),
+            error,
+        })?;
+        Ok(Self {
+            repository: repository.to_owned(),
+            revision: revision.to_owned(),
+            id,
+            reader: RefCell::new(reader),
+            listed: RefCell::default(),
+            last: RefCell::default(),
+        })
+    }
+
+    fn object(&self, path: &Path) -> io::Result<Option<Object>> {
+        let bytes = path.as_os_str().as_bytes();
+        if bytes.contains(&b'\n') {
+            let message = "its name has a line break, which git takes for the end of the name";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        let name = match self.listed.borrow().get(path) {
+            Some(id) => id.as_bytes().to_owned(),
+            None => [self.id.as_bytes(), b":", bytes].concat(),
+        };
+        self.reader.borrow_mut().object(&name)
+    }
+}
+
+impl Tree for Commit {
+    fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
+        Ok(match self.object(path)? {
+            Some(Object::Blob(content)) => {
+                self.last.replace(Some((path.to_owned(), content)));
+                Some(Kind::File)
+            }
+            Some(Object::Tree) => Some(Kind::Directory),
+            None => None,
+        })
+    }
+
+    fn nix_files(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
+        let what = OsStr::from_bytes(&[self.id.as_bytes(), b":", directory.as_os_str().as_bytes()].concat())
+            .to_owned();
+        let arguments = ["ls-tree", "-r", "-z", "--full-tree"].map(OsStr::new);
+        let arguments = arguments.into_iter().chain([what.as_os_str()]);
+        let listing =
+            run(&self.repository, arguments, &directory.display().to_string()).map_err(io::Error::other)?;
+        let mut listed = self.listed.borrow_mut();
+        let mut files = Vec::new();
+        for entry in listing.split(|&byte| byte == 0) {
+            // <mode> SP <type> SP <object> TAB <file>, git-ls-tree(1).
+            let mut halves = entry.splitn(2, |&byte| byte == b'\t');
+            let (Some(head), Some(name)) = (halves.next(), halves.next()) else {
+                continue;
+            };
+            let head = String::from_utf8_lossy(head);
+            let mut words = head.split(' ');
+            let (mode, id) = (words.next(), words.nth(1));
+            let name = Path::new(OsStr::from_bytes(name));
+            if !is_nix(name) || name.iter().any(is_skipped) {
+                continue;
+            }
+            let path = directory.join(name);
+            match (mode, id) {
+                (Some("100644" | "100755" | "100664"), Some(id)) => {
+                    listed.insert(path.clone(), id.to_owned());
+                    files.push(path);
+                }
+                // A link is followed by its path, and left out where it leads nowhere.
+                (Some("120000"), _) => files.push(path),
+                _ => {}
+            }
+        }
+        drop(listed);
+        files.sort();
+        files.retain(|path| {
+            self.listed.borrow().contains_key(path) || matches!(self.kind(path), Ok(Some(Kind::File)))
+        });
+        Ok(files)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        if let Some((_, content)) = self.last.take().filter(|(last, _)| last == path) {
+            return Ok(content);
+        }
+        match self.object(path)? {
+            Some(Object::Blob(content)) => Ok(content),
+            Some(Object::Tree) => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file")),
+            None => Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "the commit has no such file",
+            )),
+        }
+    }
+
+    fn name(&self, path: &Path) -> String {
+        format!("{}:{}", self.revision, path.display())
+    }
+}
+
+/// git with the one repository, kept from fetching what a partial clone lacks and from asking for passwords.
+fn command(repository: &Path) -> Command {
+    let mut command = Command::new("git");
+    command
+        .arg("-C")
+        .arg(repository)
+        .env("GIT_NO_LAZY_FETCH", "1")
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null());
+    command
+}
+
+fn run<A: AsRef<OsStr>>(
+    repository: &Path,
+    arguments: impl IntoIterator<Item = A>,
+    what: &str,
+) -> Result<Vec<u8>, GitError> {
+    let output = command(repository)
+        .args(arguments)
+        .output()
+        .map_err(|error| GitError::Start {
+            repository: repository.to_owned(),
+            error,
+        })?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    let words = String::from_utf8_lossy(&output.stderr);
+    let last = words.lines().rev().find(|line| !line.trim().is_empty());
+    Err(GitError::Refused {
+        repository: repository.to_owned(),
+        what: what.to_owned(),
+        message: last.unwrap_or("it gave no reason").to_owned(),
+    })
+}
+
+enum Object {
+    Blob(Vec<u8>),
+    Tree,
+}
+
+/// One `git cat-file --batch` for all files of a reading.
+struct Reader {
+    child: Child,
+    // None once it was closed, which ends git.
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Reader {
+    fn start(repository: &Path) -> io::Result<Self> {
+        let mut child = command(repository)
+            .args(["cat-file", "--batch", "--follow-symlinks"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let pipes = (child.stdin.take(), child.stdout.take());
+        let (Some(input), Some(output)) = pipes else {
+            return Err(io::Error::other("git has no pipes"));
+        };
+        Ok(Self {
+            child,
+            input: Some(input),
+            output: BufReader::new(output),
+        })
+    }
+
+    /// Asks for one object by its hash or `HASH:path`, without line breaks.
+    fn object(&mut self, name: &[u8]) -> io::Result<Option<Object>> {
+        let input = self
+            .input
+            .as_mut()
+            .ok_or_else(|| io::Error::other("git has ended"))?;
+        input.write_all(&[name, b"\n"].concat())?;
+        input.flush()?;
+        let mut head = Vec::new();
+        self.output.read_until(b'\n', &mut head)?;
+        if head.pop() != Some(b'\n') {
+            return Err(io::Error::other("git ended early"));
+        }
+        // `<object> <type> <size>`, or `<name> missing`; for links that are not followed, `<word> <size>` and a line of so
+        // many bytes: git-cat-file(1). A name may have blanks.
+        let head = String::from_utf8_lossy(&head).into_owned();
+        if head.ends_with(" missing") || head.ends_with(" ambiguous") {
+            return Ok(None);
+        }
+        let words: Vec<&str> = head.split(' ').collect();
+        let (kind, size) = match words[..] {
+            [_, kind, size] => (kind, size),
+            [word, size] => (word, size),
+            _ => return Err(io::Error::other(format!("git answered `{head}`"))),
+        };
+        let size = size
+            .parse()
+            .map_err(|_| io::Error::other(format!("git answered `{head}`")))?;
+        if kind == "blob"
+            && let Err(error) = check_length(size)
+        {
+            // What it goes on to write is not read, so nothing more can be asked.
+            self.input = None;
+            return Err(error);
+        }
+        let mut content = Vec::new();
+        self.output.by_ref().take(size + 1).read_to_end(&mut content)?;
+        if content.pop() != Some(b'\n') {
+            return Err(io::Error::other("git ended early"));
+        }
+        Ok(match kind {
+            "blob" => Some(Object::Blob(content)),
+            "tree" => Some(Object::Tree),
+            _ => None,
+        })
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.input = None;
+        // It may still be writing what nobody reads; it holds nothing that could be left half done.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

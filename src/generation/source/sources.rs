@@ -1,0 +1,224 @@
+//! Owns the texts of one reading: each file is read and parsed once, when it is first needed.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use miette::SourceSpan;
+use rnix::ParseError;
+use rnix::ast::Expr;
+
+use super::depth::too_deep;
+use super::error::{Fault, SourceError, Spot, TextError};
+use super::files::{Kind, Tree};
+use super::text::{FileId, SourceText, Span};
+use crate::model::Location;
+
+/// The word without which a text declares nothing.
+pub(super) const WORD: &str = "migrations";
+
+pub(super) struct Sources<'t> {
+    tree: &'t dyn Tree,
+    files: RefCell<Vec<Rc<File>>>,
+    ids: RefCell<HashMap<PathBuf, FileId>>,
+}
+
+/// A text that was parsed.
+pub(super) struct File {
+    pub(super) source: SourceText,
+    pub(super) root: rnix::Root,
+    path: PathBuf,
+    /// Whether it is taken as a module already.
+    pub(super) is_module: Cell<bool>,
+    /// Where the keys begin that were read as declarations of migrations.
+    pub(super) declared: RefCell<HashSet<u32>>,
+    /// Where the sets begin whose attributes are a module's own.
+    pub(super) modules: RefCell<HashSet<u32>>,
+}
+
+impl<'t> Sources<'t> {
+    pub(super) fn new(tree: &'t dyn Tree) -> Self {
+        Self {
+            tree,
+            files: RefCell::default(),
+            ids: RefCell::default(),
+        }
+    }
+
+    pub(super) fn tree(&self) -> &'t dyn Tree {
+        self.tree
+    }
+
+    pub(super) fn file(&self, id: FileId) -> Rc<File> {
+        Rc::clone(&self.files.borrow()[id])
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.files.borrow().len()
+    }
+
+    /// The directory that relative paths in a file start from.
+    pub(super) fn directory(&self, id: FileId) -> PathBuf {
+        let file = self.file(id);
+        file.path.parent().map(Path::to_owned).unwrap_or_default()
+    }
+
+    /// The file that `import` means by a path; none where there is none.
+    pub(super) fn import(&self, path: &Path) -> Result<Option<FileId>, SourceError> {
+        let kind = |path: &Path| self.tree.kind(path).map_err(|error| self.unreadable(path, error));
+        match kind(path)? {
+            Some(Kind::File) => self.load(path).map(Some),
+            Some(Kind::Directory) => {
+                let default = path.join("default.nix");
+                match kind(&default)? {
+                    Some(Kind::File) => self.load(&default).map(Some),
+                    _ => Ok(None),
+                }
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// A file, parsed.
+    pub(super) fn load(&self, path: &Path) -> Result<FileId, SourceError> {
+        if let Some(&id) = self.ids.borrow().get(path) {
+            return Ok(id);
+        }
+        let text = self.text(path)?;
+        self.parse(path, &text)
+    }
+
+    /// A file of a directory, where it may say something of migrations.
+    pub(super) fn load_candidate(&self, path: &Path) -> Result<Option<FileId>, SourceError> {
+        if let Some(&id) = self.ids.borrow().get(path) {
+            return Ok(Some(id));
+        }
+        let bytes = self.bytes(path)?;
+        if !mentions(&bytes, WORD) && !mentions(&bytes, "imports") {
+            return Ok(None);
+        }
+        let text = self.decode(path, bytes)?;
+        self.parse(path, &text).map(Some)
+    }
+
+    /// The text of any file.
+    pub(super) fn text(&self, path: &Path) -> Result<String, SourceError> {
+        self.decode(path, self.bytes(path)?)
+    }
+
+    fn bytes(&self, path: &Path) -> Result<Vec<u8>, SourceError> {
+        self.tree.read(path).map_err(|error| self.unreadable(path, error))
+    }
+
+    fn decode(&self, path: &Path, bytes: Vec<u8>) -> Result<String, SourceError> {
+        String::from_utf8(bytes).map_err(|error| SourceError::Encoding {
+            name: self.tree.name(path),
+            byte: error.utf8_error().valid_up_to(),
+        })
+    }
+
+    fn unreadable(&self, path: &Path, error: std::io::Error) -> SourceError {
+        SourceError::Unreadable {
+            name: self.tree.name(path),
+            error,
+        }
+    }
+
+    pub(super) fn parse(&self, path: &Path, text: &str) -> Result<FileId, SourceError> {
+        let source = SourceText::new(self.tree.name(path), text);
+        if let Some(offset) = too_deep(text) {
+            return Err(fault(&source, Fault::Depth, offset..offset + 1, "from here on"));
+        }
+        let parse = rnix::Root::parse(text);
+        if let Some(error) = parse.errors().first() {
+            return Err(syntax(&source, error));
+        }
+        let file = File {
+            source,
+            root: parse.tree(),
+            path: path.to_owned(),
+            is_module: Cell::new(false),
+            declared: RefCell::default(),
+            modules: RefCell::default(),
+        };
+        let mut files = self.files.borrow_mut();
+        files.push(Rc::new(file));
+        let id = files.len() - 1;
+        self.ids.borrow_mut().insert(path.to_owned(), id);
+        Ok(id)
+    }
+
+    /// The expression that a file is.
+    pub(super) fn root(&self, id: FileId) -> Option<Expr> {
+        self.file(id).root.expr()
+    }
+
+    pub(super) fn location(&self, span: Span) -> Location {
+        self.file(span.file).source.location(span.start)
+    }
+
+    pub(super) fn spot(&self, span: Span) -> Spot {
+        let file = self.file(span.file);
+        Spot {
+            at: file.source.location(span.start),
+            source: file.source.named(),
+            span: SourceSpan::from(span.start as usize..span.end as usize),
+        }
+    }
+}
+
+/// Whether a word occurs, as anything at all.
+pub(super) fn mentions(bytes: &[u8], word: &str) -> bool {
+    let word = word.as_bytes();
+    let Some((&first, rest)) = word.split_first() else {
+        return true;
+    };
+    let mut bytes = bytes;
+    while let Some(at) = bytes.iter().position(|&byte| byte == first) {
+        bytes = &bytes[at + 1..];
+        if bytes.starts_with(rest) {
+            return true;
+        }
+    }
+    false
+}
+
+fn fault(source: &SourceText, fault: Fault, range: std::ops::Range<usize>, label: &str) -> SourceError {
+    let length = source.text.len();
+    let mut start = range.start.min(length);
+    while !source.text.is_char_boundary(start) {
+        start -= 1;
+    }
+    let spot = Spot {
+        // Files are far shorter than 4 GiB.
+        at: source.location(start as u32),
+        source: source.named(),
+        span: SourceSpan::from(start..range.end.min(length).max(start)),
+    };
+    TextError::new(fault, spot, label).into()
+}
+
+fn syntax(source: &SourceText, error: &ParseError) -> SourceError {
+    let end = source.text.len()..source.text.len();
+    let (message, range) = match error {
+        ParseError::Unexpected(range) | ParseError::UnexpectedExtra(range) => {
+            ("this does not belong here".to_owned(), (*range).into())
+        }
+        ParseError::UnexpectedWanted(_, range, _) => {
+            ("this does not belong here".to_owned(), (*range).into())
+        }
+        ParseError::UnexpectedDoubleBind(range) => ("this name is bound twice".to_owned(), (*range).into()),
+        ParseError::DuplicatedArgs(range, name) => {
+            (format!("the argument `{name}` is there twice"), (*range).into())
+        }
+        ParseError::UnexpectedEOF | ParseError::UnexpectedEOFWanted(_) => {
+            ("the text ends too early".to_owned(), end)
+        }
+        ParseError::RecursionLimitExceeded => {
+            return fault(source, Fault::Depth, end, "the parser gave up in this text");
+        }
+        other => (other.to_string(), end),
+    };
+    fault(source, Fault::Syntax(message), range, "here")
+}

@@ -1,0 +1,97 @@
+//! Owns source texts and places in them: what an offset is called, and what of a text is shown.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use miette::NamedSource;
+
+use crate::model::Location;
+
+/// Which text of a reading.
+pub(super) type FileId = usize;
+
+/// A stretch of a text, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Span {
+    pub(super) file: FileId,
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+/// A text and its name.
+pub(super) struct SourceText {
+    pub(super) name: String,
+    pub(super) text: Arc<str>,
+    // Where its lines begin. Most texts are never asked.
+    lines: OnceCell<Vec<u32>>,
+}
+
+impl SourceText {
+    pub(super) fn new(name: String, text: &str) -> Self {
+        Self {
+            name,
+            text: text.into(),
+            lines: OnceCell::new(),
+        }
+    }
+
+    /// The place of a byte: line and column, both from 1, the column in characters.
+    pub(super) fn location(&self, offset: u32) -> Location {
+        let lines = self.lines.get_or_init(|| {
+            let ends = self.text.bytes().zip(1_u32..);
+            let begins = ends.filter(|&(byte, _)| byte == b'\n').map(|(_, next)| next);
+            std::iter::once(0).chain(begins).collect()
+        });
+        let line = lines.partition_point(|&begin| begin <= offset);
+        let begin = lines[line - 1] as usize;
+        let column = self.text[begin..offset as usize].chars().count() + 1;
+        Location {
+            file: self.name.clone(),
+            line: line as u32,
+            column: column as u32,
+        }
+    }
+
+    /// The text as a snippet is cut from it.
+    pub(super) fn named(&self) -> NamedSource<Arc<str>> {
+        NamedSource::new(&self.name, Arc::clone(&self.text)).with_language("Nix")
+    }
+}
+
+/// The words of a piece of source on one line, cut to what fits into a sentence.
+pub(super) fn excerpt(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let mut words = String::new();
+    for word in text.split_whitespace() {
+        if !words.is_empty() {
+            words.push(' ');
+        }
+        words.push_str(word);
+        if words.len() > 4 * LONGEST {
+            break;
+        }
+    }
+    match words.char_indices().nth(LONGEST) {
+        Some((cut, _)) => format!("{}…", &words[..cut]),
+        None => words,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_count_lines_and_characters_from_one() {
+        let text = SourceText::new("a.nix".to_owned(), "a\n  é = 1;\n\n");
+        for (offset, place) in [(0, "1:1"), (1, "1:2"), (2, "2:1"), (6, "2:4"), (13, "4:1")] {
+            assert_eq!(text.location(offset).to_string(), format!("a.nix:{place}"));
+        }
+    }
+
+    #[test]
+    fn an_excerpt_is_one_short_line() {
+        assert_eq!(excerpt("a\n   b  c"), "a b c");
+        assert_eq!(excerpt(&"é".repeat(70)), format!("{}…", "é".repeat(60)));
+    }
+}

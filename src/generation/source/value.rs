@@ -1,0 +1,213 @@
+//! Owns what an expression may come to without being evaluated. Values and scopes live as long as the reading they belong to:
+//! they name each other by number, so that what refers to itself is freed with the rest.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use rnix::SyntaxNode;
+use rnix::ast;
+
+use super::text::{FileId, Span};
+
+/// A value that is computed when it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct ThunkId(pub(super) u32);
+
+/// Names that are bound, within those around them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ScopeId(pub(super) u32);
+
+/// Where an expression's names are looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Env {
+    pub(super) file: FileId,
+    pub(super) scope: Option<ScopeId>,
+}
+
+pub(super) struct Scope {
+    pub(super) parent: Option<ScopeId>,
+    pub(super) names: Names,
+}
+
+pub(super) enum Names {
+    Bound(HashMap<Rc<str>, ThunkId>),
+    /// `with`.
+    All(ThunkId),
+}
+
+#[derive(Clone)]
+pub(super) enum Value {
+    Null,
+    Bool(bool),
+    /// As it is written.
+    Number(Rc<str>),
+    /// A string; none where its letters are not known.
+    Text(Option<Rc<str>>),
+    Path(Rc<PathBuf>),
+    Set(Rc<Set>),
+    List(Rc<List>),
+    Lambda(Rc<(ast::Lambda, Env)>),
+    /// A function of the language or of `lib`, with the arguments that it has so far.
+    Function(&'static Function, Rc<[ThunkId]>),
+    Given(Given),
+    /// `mkIf`.
+    If(Rc<Vec<Condition>>, ThunkId),
+    /// `mkMerge`.
+    Merge(ThunkId),
+    /// `mkOverride`, and what is short for it.
+    Override(i64, ThunkId),
+    /// `if … then … else …`, undecided.
+    Either(Rc<Vec<Condition>>, ThunkId, ThunkId),
+    Unknown(Rc<Mystery>),
+}
+
+/// What a module is given, of which only the names are known.
+#[derive(Clone)]
+pub(super) enum Given {
+    /// `lib`, or one of the sets in it.
+    Lib,
+    Builtins,
+    /// A module's arguments; a submodule's know its name.
+    Arguments(Option<Rc<str>>),
+    /// `pkgs`, `config` or another argument, and the attributes taken of it: `config.services.postgresql`.
+    Path(Rc<str>),
+}
+
+/// A function that is known by name.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Function {
+    pub(super) name: &'static str,
+    pub(super) arity: usize,
+}
+
+#[derive(Default)]
+pub(super) struct Set {
+    pub(super) entries: BTreeMap<Rc<str>, Entry>,
+    /// What may add more entries, or other values for them.
+    pub(super) rest: Vec<Rc<Mystery>>,
+}
+
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) value: ThunkId,
+    /// What must hold for the entry to be there.
+    pub(super) conditions: Vec<Condition>,
+    /// Where its name is written: in several places for `a.b = 1; a.c = 2;`.
+    pub(super) keys: Vec<Key>,
+}
+
+/// Where an attribute's name is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Key {
+    pub(super) span: Span,
+    /// Where its attribute path begins: that is what Nix calls the attribute's place.
+    pub(super) path: u32,
+}
+
+#[derive(Default)]
+pub(super) struct List {
+    pub(super) items: Vec<Item>,
+    /// What may add more items.
+    pub(super) rest: Vec<Rc<Mystery>>,
+}
+
+#[derive(Clone)]
+pub(super) struct Item {
+    pub(super) value: ThunkId,
+    pub(super) conditions: Vec<Condition>,
+}
+
+/// Something that could not be decided.
+#[derive(Clone, Debug)]
+pub(super) struct Condition {
+    /// Equal for what is decided together.
+    key: Rc<str>,
+    /// As it is shown.
+    text: Rc<str>,
+    pub(super) negated: bool,
+    pub(super) span: Span,
+}
+
+impl Condition {
+    pub(super) fn new(key: &str, text: &str, span: Span) -> Self {
+        Self {
+            key: key.into(),
+            text: text.into(),
+            negated: false,
+            span,
+        }
+    }
+
+    /// That not all of them hold.
+    pub(super) fn not(all: &[Self]) -> Option<Self> {
+        let mut parts = all.iter();
+        let mut one = parts.next()?.clone();
+        for part in parts {
+            let (sign, other) = (
+                if one.negated { "!" } else { "" },
+                if part.negated { "!" } else { "" },
+            );
+            one = Self {
+                key: format!("{sign}({}) && {other}({})", one.key, part.key).into(),
+                text: format!("{} && {}", one.text(), part.text()).into(),
+                negated: false,
+                span: one.span,
+            };
+        }
+        one.negated = !one.negated;
+        Some(one)
+    }
+
+    /// The expression that must be true.
+    pub(super) fn text(&self) -> String {
+        match (self.negated, self.text.contains(' ')) {
+            (false, _) => self.text.to_string(),
+            (true, false) => format!("!{}", self.text),
+            (true, true) => format!("!({})", self.text),
+        }
+    }
+
+    pub(super) fn excludes(&self, other: &Self) -> bool {
+        self.key == other.key && self.negated != other.negated
+    }
+}
+
+impl PartialEq for Condition {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key && self.negated == other.negated
+    }
+}
+
+/// What could not be told.
+#[derive(Debug)]
+pub(super) struct Mystery {
+    /// Why, as a clause.
+    pub(super) reason: String,
+    pub(super) span: Span,
+    /// The expression, to look for literals in.
+    pub(super) node: Option<(SyntaxNode, Env)>,
+}
+
+impl Value {
+    /// What it is, for a message.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Number(_) => "a number",
+            Self::Text(_) => "a string",
+            Self::Path(_) => "a path",
+            Self::Set(_) => "a set",
+            Self::List(_) => "a list",
+            Self::Lambda(_) | Self::Function(..) => "a function",
+            Self::Given(_) | Self::Unknown(_) => "unknown",
+            Self::If(..) | Self::Merge(_) | Self::Override(..) => "a definition with properties",
+            Self::Either(..) => "one of two values",
+        }
+    }
+
+    pub(super) fn text(text: &str) -> Self {
+        Self::Text(Some(text.into()))
+    }
+}

@@ -6,9 +6,6 @@ use super::eval::{Evaluator, Outcome, unknown};
 use super::text::Span;
 use super::value::{Condition, Entry, Item, List, Mystery, Set, ThunkId, Value};
 
-/// The longest list that is put together.
-const LONGEST: usize = 1 << 20;
-
 impl Evaluator<'_> {
     /// A value as a set.
     pub(super) fn set_of(&self, thunk: ThunkId) -> Outcome<Set> {
@@ -18,6 +15,15 @@ impl Evaluator<'_> {
     }
 
     pub(super) fn set_in(&self, value: Value, span: Span) -> Outcome<Set> {
+        self.deeper(|| self.whole_set(value, span)).unwrap_or_else(|| {
+            Ok(Set {
+                rest: vec![endless(span)],
+                ..Set::default()
+            })
+        })
+    }
+
+    fn whole_set(&self, value: Value, span: Span) -> Outcome<Set> {
         Ok(match value {
             Value::Set(set) => Set {
                 entries: set.entries.clone(),
@@ -43,7 +49,7 @@ impl Evaluator<'_> {
                         }
                     }
                 }
-                set.rest.extend(then.rest);
+                add_rest(&mut set.rest, then.rest);
                 set
             }
             Value::Merge(parts) => {
@@ -53,7 +59,7 @@ impl Evaluator<'_> {
                     for (name, entry) in part.entries {
                         set.entries.entry(name).or_insert(entry);
                     }
-                    set.rest.extend(part.rest);
+                    add_rest(&mut set.rest, part.rest);
                 }
                 set
             }
@@ -67,6 +73,15 @@ impl Evaluator<'_> {
 
     /// A value as a list.
     pub(super) fn list_of(&self, thunk: ThunkId) -> Outcome<List> {
+        self.deeper(|| self.whole_list(thunk)).unwrap_or_else(|| {
+            Ok(List {
+                rest: vec![endless(self.span(thunk))],
+                ..List::default()
+            })
+        })
+    }
+
+    fn whole_list(&self, thunk: ThunkId) -> Outcome<List> {
         let span = self.span(thunk);
         Ok(match self.force(thunk)? {
             Value::List(list) => List {
@@ -79,7 +94,7 @@ impl Evaluator<'_> {
                 let negation: Vec<_> = Condition::not(&conditions).into_iter().collect();
                 let other = conditional_list(self.list_of(otherwise)?, &negation);
                 list.items.extend(other.items);
-                list.rest.extend(other.rest);
+                add_rest(&mut list.rest, other.rest);
                 list
             }
             other => List {
@@ -120,7 +135,7 @@ impl Evaluator<'_> {
             };
             set.entries.insert(name, entry);
         }
-        set.rest.extend(rhs.rest);
+        add_rest(&mut set.rest, rhs.rest);
         set
     }
 
@@ -134,11 +149,28 @@ impl Evaluator<'_> {
 
     /// A list that was put together, unless it has grown out of all proportion.
     pub(super) fn bounded(&self, list: List, span: Span) -> Value {
-        if list.items.len() > LONGEST {
+        if !self.burn_for(list.items.len()) {
             return unknown("is too long a list to be followed", span);
         }
         Value::List(Rc::new(list))
     }
+}
+
+/// Adds what may add more, each once.
+pub(super) fn add_rest(rest: &mut Vec<Rc<Mystery>>, more: Vec<Rc<Mystery>>) {
+    for mystery in more {
+        if !rest.iter().any(|there| Rc::ptr_eq(there, &mystery)) {
+            rest.push(mystery);
+        }
+    }
+}
+
+fn endless(span: Span) -> Rc<Mystery> {
+    Rc::new(Mystery {
+        reason: "depends on too long a chain of others".to_owned(),
+        span,
+        node: None,
+    })
 }
 
 pub(super) fn conditional_set(mut set: Set, conditions: &[Condition]) -> Set {

@@ -17,6 +17,11 @@ pub(super) enum Decision {
 impl Evaluator<'_> {
     /// Decides a condition, or names its parts that are open.
     pub(super) fn conditions(&self, expr: &Expr, env: Env) -> Outcome<Decision> {
+        self.deeper(|| self.condition(expr, env))
+            .unwrap_or_else(|| Ok(self.open_text(expr, env)))
+    }
+
+    fn condition(&self, expr: &Expr, env: Env) -> Outcome<Decision> {
         let value = self.eval(expr, env)?;
         let span = span_of(expr.syntax(), env.file);
         let open = |key: &str, text: &str| Decision::Open(vec![Condition::new(key, text, span)]);
@@ -30,12 +35,7 @@ impl Evaluator<'_> {
                     None => open("", ""),
                 },
                 Expr::Ident(_) => match self.definition(expr, env) {
-                    Some((definition, within)) => {
-                        match self.deeper(|| self.conditions(&definition, within)) {
-                            Some(decision) => decision?,
-                            None => self.open_text(expr, env),
-                        }
-                    }
+                    Some((definition, within)) => self.conditions(&definition, within)?,
                     None => self.open_text(expr, env),
                 },
                 Expr::UnaryOp(operation) => match (operation.operator(), operation.expr()) {

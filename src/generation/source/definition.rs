@@ -1,7 +1,7 @@
 //! Owns what the module system makes of the definitions of one option: conditions, merging, priorities (nixpkgs,
 //! lib/modules.nix, `mergeDefinitions`). A condition that is open leaves a definition in, with the condition.
 
-use super::eval::{Evaluator, Outcome};
+use super::eval::{Evaluator, Outcome, unknown};
 use super::value::{Condition, Key, ThunkId, Value};
 
 /// The priority of what stands by itself.
@@ -48,14 +48,44 @@ impl Evaluator<'_> {
         keys: &[Key],
         definitions: &mut Vec<Definition>,
     ) -> Outcome<()> {
+        let discharged = self.deeper(|| self.discharge_value(thunk, conditions, priority, keys, definitions));
+        discharged.unwrap_or_else(|| {
+            let value = unknown(
+                "has properties within properties without an end",
+                self.span(thunk),
+            );
+            definitions.push(Definition {
+                value,
+                thunk,
+                conditions: distinct(conditions),
+                priority,
+                keys: keys.to_vec(),
+            });
+            Ok(())
+        })
+    }
+
+    fn discharge_value(
+        &self,
+        thunk: ThunkId,
+        conditions: &[Condition],
+        priority: i64,
+        keys: &[Key],
+        definitions: &mut Vec<Definition>,
+    ) -> Outcome<()> {
         if contradicts(conditions) {
             return Ok(());
         }
         let with = |more: &[Condition]| [conditions, more].concat();
-        let value = if self.burn() {
-            self.force(thunk)?
+        let value = self.force(thunk)?;
+        let is_wrapped = matches!(
+            value,
+            Value::If(..) | Value::Either(..) | Value::Override(..) | Value::Merge(_)
+        );
+        let value = if is_wrapped && !self.burn() {
+            unknown("takes too long to be followed", self.span(thunk))
         } else {
-            super::eval::unknown("takes too long to be followed", self.span(thunk))
+            value
         };
         match value {
             Value::If(more, content) => self.discharge(content, &with(&more), priority, keys, definitions),
@@ -99,31 +129,40 @@ impl Evaluator<'_> {
 
 /// Drops what a definition of a stronger priority surely replaces, and makes the rest depend on that it does not.
 pub(super) fn prioritized(definitions: Vec<Definition>) -> Vec<Definition> {
-    let mut counting = Vec::with_capacity(definitions.len());
+    let mut ranks: Vec<(i64, Vec<Condition>)> = Vec::new();
     for definition in &definitions {
-        let mut kept = definition.clone();
-        let mut replaced = false;
-        for stronger in &definitions {
-            if stronger.priority >= definition.priority {
-                continue;
-            }
-            let extra = without(&stronger.conditions, &definition.conditions);
-            match Condition::not(&extra) {
-                None => replaced = true,
-                Some(negation) if kept.conditions.contains(&negation) => {}
-                Some(negation) => kept.conditions.push(negation),
-            }
-        }
-        if !replaced && !contradicts(&kept.conditions) {
-            counting.push(kept);
+        let is_new = |(priority, conditions): &(i64, Vec<Condition>)| {
+            *priority != definition.priority || *conditions != definition.conditions
+        };
+        if ranks.iter().all(is_new) {
+            ranks.push((definition.priority, definition.conditions.clone()));
         }
     }
-    counting
+    let weaker = |definition: Definition| {
+        let mut kept = definition;
+        for (priority, conditions) in &ranks {
+            if *priority >= kept.priority {
+                continue;
+            }
+            let negation = Condition::not(&without(conditions, &kept.conditions))?;
+            if !kept.conditions.contains(&negation) {
+                kept.conditions.push(negation);
+            }
+        }
+        (!contradicts(&kept.conditions)).then_some(kept)
+    };
+    definitions.into_iter().filter_map(weaker).collect()
 }
 
 /// What must hold for any of several alternatives to hold; nothing where one of them always does.
 pub(super) fn any_of<'a>(alternatives: impl IntoIterator<Item = &'a [Condition]>) -> Vec<Condition> {
-    let alternatives: Vec<&[Condition]> = alternatives.into_iter().collect();
+    let mut distinct: Vec<&[Condition]> = Vec::new();
+    for alternative in alternatives {
+        if !distinct.contains(&alternative) {
+            distinct.push(alternative);
+        }
+    }
+    let alternatives = distinct;
     let Some(&shortest) = alternatives.iter().min_by_key(|conditions| conditions.len()) else {
         return Vec::new();
     };

@@ -7,22 +7,26 @@ use rnix::SyntaxKind;
 /// A byte of source needs less than 600 bytes of it in the parser, without optimisation (`[`; 180 with).
 pub(super) const STACK: usize = 256 << 20;
 
-/// Texts up to this length, in bytes, fit on the stack whatever is in them, twice over.
-const SAFE: usize = 128 << 10;
+/// Texts up to this length, in bytes, fit on the stack whatever is in them, several times over.
+const SAFE: usize = 64 << 10;
+
+/// How many bytes of a text may be without the `;` that ends most chains before they are counted.
+const STRETCH: usize = 16 << 10;
 
 /// The deepest brackets that are read. The parser itself gives up at 512 nested expressions.
 const BRACKETS: usize = 500;
 
-/// The deepest tree that is read of a longer text: brackets and, within each, operators, arguments and prefixes in a row.
-const NODES: usize = 50_000;
+/// The deepest tree that is read: brackets and, within each, operators, arguments and prefixes in a row. What rowan does with
+/// a tree takes time that grows with the square of its depth.
+const NODES: usize = 5_000;
 
 /// How many tokens may follow each other without a blank. The tokenizer looks ahead to the end of such a run at each.
 const RUN: usize = 4096;
 
 /// Where a text is nested too deeply, as the offset of the byte from which it is; none where it may be parsed.
 ///
-/// A look at the brackets is enough for most texts. Brackets in strings and comments count for it too, so before a text is
-/// refused it is taken apart by the parser's own rules.
+/// A look at the bytes is enough for most texts. Those in strings and comments count for it too, so before a text is refused
+/// it is taken apart by the parser's own rules.
 pub(super) fn too_deep(text: &str) -> Option<usize> {
     if text.len() <= SAFE && is_shallow(text) {
         return None;
@@ -98,18 +102,20 @@ fn settle(kind: SyntaxKind, levels: &mut Vec<Level>) -> usize {
     0
 }
 
-/// Whether no bracket can be too deep and no run of tokens too long, wherever strings and comments may be.
+/// Whether nothing hints at brackets that are too deep, or at chains or runs of tokens that are too long.
 fn is_shallow(text: &str) -> bool {
     let mut depth = 0_usize;
     let mut run = 0;
+    let mut stretch = 0;
     for byte in text.bytes() {
+        stretch = if byte == b';' { 0 } else { stretch + 1 };
         match byte {
             b'(' | b'[' | b'{' => depth += 1,
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
         }
         run = if is_path(byte) { run + 1 } else { 0 };
-        if depth > BRACKETS || run > RUN {
+        if depth > BRACKETS || run > RUN || stretch > STRETCH {
             return false;
         }
     }
@@ -127,9 +133,12 @@ mod tests {
 
     #[test]
     fn brackets_are_measured_where_they_nest() {
-        assert_eq!(too_deep(&"[ ]".repeat(100_000)), None);
+        assert_eq!(too_deep(&format!("[ {} ]", "[ ] ".repeat(100_000))), None);
         assert_eq!(too_deep(&format!("[ {} ]", "a ".repeat(200_000))), None);
-        assert_eq!(too_deep(&"{ a = b; }".repeat(50_000)), None);
+        assert_eq!(
+            too_deep(&format!("{{ {} }}", "a = { b = c; }; ".repeat(50_000))),
+            None
+        );
         assert_eq!(too_deep(&format!("\"{}\"", "(".repeat(200_000))), None);
         assert_eq!(too_deep(&format!("# {}\n1", "(".repeat(1000))), None);
         for open in ["[", "(", "{ a = ", "\"${", "a: [", "[{a=["] {
@@ -149,9 +158,9 @@ mod tests {
             "- ",
             "if a then b else ",
         ] {
-            assert!(too_deep(&link.repeat(100_000)).is_some(), "{link}");
+            assert!(too_deep(&link.repeat(20_000)).is_some(), "{link}");
         }
-        assert!(too_deep(&format!("[ {}", "a.b or ".repeat(100_000))).is_some());
+        assert!(too_deep(&format!("[ {}", "a.b or ".repeat(20_000))).is_some());
         assert!(too_deep(&"a.".repeat(100_000)).is_some());
         assert_eq!(too_deep(&"let a = b ++ c; in ".repeat(400)), None);
     }

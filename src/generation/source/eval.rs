@@ -19,15 +19,16 @@ use super::value::{Condition, Env, Given, Mystery, Names, Scope, ScopeId, ThunkI
 /// How deeply values may wait for each other.
 const DEPTH: u32 = 500;
 
-/// How many functions may be applied and lists be walked: enough for any module, and an end to what has none.
-const FUEL: u32 = 2_000_000;
+/// How often functions may be applied and properties be taken off, besides once for each byte of source: enough for any
+/// module, and an end to what has none.
+const FUEL: usize = 100_000;
 
 pub(super) struct Evaluator<'t> {
     pub(super) sources: Sources<'t>,
     thunks: RefCell<Vec<Thunk>>,
     scopes: RefCell<Vec<Scope>>,
     depth: Cell<u32>,
-    fuel: Cell<u32>,
+    burnt: Cell<usize>,
 }
 
 struct Thunk {
@@ -64,7 +65,7 @@ impl<'t> Evaluator<'t> {
             thunks: RefCell::default(),
             scopes: RefCell::default(),
             depth: Cell::new(0),
-            fuel: Cell::new(FUEL),
+            burnt: Cell::new(0),
         }
     }
 
@@ -139,9 +140,14 @@ impl<'t> Evaluator<'t> {
 
     /// Takes one unit of the work that may be done; false where there is none left.
     pub(super) fn burn(&self) -> bool {
-        let fuel = self.fuel.get();
-        self.fuel.set(fuel.saturating_sub(1));
-        fuel > 0
+        self.burn_for(1)
+    }
+
+    /// The same for as many units as something has elements.
+    pub(super) fn burn_for(&self, units: usize) -> bool {
+        let burnt = self.burnt.get().saturating_add(units);
+        self.burnt.set(burnt);
+        burnt <= FUEL + self.sources.size()
     }
 
     /// The value, with nothing left to compute on its outside.

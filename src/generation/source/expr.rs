@@ -7,6 +7,7 @@ use rnix::TextSize;
 use rnix::ast::{self, AstToken, BinOpKind, Expr, InterpolPart, LiteralKind, UnaryOpKind};
 use rowan::ast::AstNode;
 
+use super::collections::add_rest;
 use super::condition::Decision;
 use super::eval::{Evaluator, Outcome, span_of};
 use super::files::resolve;
@@ -242,7 +243,7 @@ impl Evaluator<'_> {
                 let mut list = self.list_of(lhs)?;
                 let more = self.list_of(rhs)?;
                 list.items.extend(more.items);
-                list.rest.extend(more.rest);
+                add_rest(&mut list.rest, more.rest);
                 return Ok(self.bounded(list, span));
             }
             BinOpKind::PipeRight | BinOpKind::PipeLeft => {

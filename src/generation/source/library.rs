@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::collections::{conditional_list, conditional_set};
+use super::collections::{add_rest, conditional_list, conditional_set};
 use super::condition::Decision;
 use super::error::SourceError;
 use super::eval::{Evaluator, Outcome, unknown};
@@ -331,7 +331,7 @@ impl Call<'_, '_> {
                 _ => conditional_list(self.evaluator.list_of(item.value)?, &item.conditions),
             };
             all.items.extend(inner.items);
-            all.rest.extend(inner.rest);
+            add_rest(&mut all.rest, inner.rest);
         }
         Ok(self.evaluator.bounded(all, self.span))
     }
@@ -340,6 +340,9 @@ impl Call<'_, '_> {
         let mut set = self.evaluator.set_of(set)?;
         if let (true, Some(rest)) = (set.entries.is_empty(), set.rest.first()) {
             return Ok(Value::Unknown(Rc::clone(rest)));
+        }
+        if !self.evaluator.burn_for(set.entries.len()) {
+            return Ok(self.unread("is too large a set to be followed"));
         }
         for (name, entry) in &mut set.entries {
             let by_name = self.evaluator.delay_apply(function, self.text(name));

@@ -176,3 +176,6 @@ fn on_deep_stack<T: Send>(read: impl FnOnce() -> Result<T, SourceError> + Send) 
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,7 @@ impl<'e, 't> Declarations<'e, 't> {
 
     fn module(&mut self, thunk: ThunkId, conditions: &[Condition], nested: usize) -> Outcome<()> {
         let span = self.evaluator.span(thunk);
-        if nested > NESTED {
+        if nested > NESTED || !self.evaluator.burn() {
             self.push("imports modules within modules without an end", span);
             return Ok(());
         }

@@ -22,6 +22,7 @@ pub(super) struct Sources<'t> {
     tree: &'t dyn Tree,
     files: RefCell<Vec<Rc<File>>>,
     ids: RefCell<HashMap<PathBuf, FileId>>,
+    size: Cell<usize>,
 }
 
 /// A text that was parsed.
@@ -43,6 +44,7 @@ impl<'t> Sources<'t> {
             tree,
             files: RefCell::default(),
             ids: RefCell::default(),
+            size: Cell::new(0),
         }
     }
 
@@ -52,6 +54,11 @@ impl<'t> Sources<'t> {
 
     pub(super) fn file(&self, id: FileId) -> Rc<File> {
         Rc::clone(&self.files.borrow()[id])
+    }
+
+    /// How many bytes were parsed.
+    pub(super) fn size(&self) -> usize {
+        self.size.get()
     }
 
     pub(super) fn count(&self) -> usize {
@@ -134,6 +141,7 @@ impl<'t> Sources<'t> {
         if let Some(error) = parse.errors().first() {
             return Err(syntax(&source, error));
         }
+        self.size.set(self.size.get() + text.len());
         let file = File {
             source,
             root: parse.tree(),

@@ -8,7 +8,7 @@ use crate::model::{Generation, Setting};
 use super::closure::{self, ClosureError, PathError, root::Root};
 use super::reference::Reference;
 use super::units::{self, Wanted};
-use super::{PairError, ReadError, ReadOptions, Side, derivation, evaluation};
+use super::{PairError, ReadError, ReadOptions, Side, derivation, evaluation, source};
 
 /// Reads one generation; `label` is what the user called it.
 ///
@@ -22,7 +22,7 @@ pub fn read(reference: &Reference, label: &str, options: &ReadOptions) -> Result
             derivation::read(label, &resolve(file, options)?, inside, options)?
         }
         Reference::Evaluation(reference) => evaluation::read(reference, label, options)?,
-        Reference::Source(_) => return Err(ReadError::Source),
+        Reference::Source(reference) => source::read(reference, label, options)?,
     })
 }
 

@@ -9,6 +9,7 @@ use super::closure::ClosureError;
 use super::derivation::DerivationError;
 use super::evaluation::EvaluationError;
 use super::gate::GateError;
+use super::source::SourceError;
 
 /// Why a generation cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -25,9 +26,9 @@ pub enum ReadError {
     /// Nix could not evaluate it.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
-    /// The text of modules has no reader.
-    #[error("the text of modules is not read by this nixmig")]
-    Source,
+    /// The text of its modules cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
 }
 
 impl ReadError {
@@ -50,7 +51,7 @@ impl Diagnostic for ReadError {
             Self::Reference(_) => Some(Box::new("nixmig::reference")),
             Self::Closure(_) => Some(Box::new("nixmig::closure")),
             Self::Derivation(_) => Some(Box::new("nixmig::derivation")),
-            Self::Source => Some(Box::new("nixmig::source")),
+            Self::Source(error) => error.code(),
         }
     }
 
@@ -63,20 +64,23 @@ impl Diagnostic for ReadError {
             Self::Closure(error) => error.help().map(boxed),
             Self::Derivation(error) => error.help().map(boxed),
             Self::Evaluation(error) => error.help(),
-            Self::Source => None,
+            Self::Source(error) => error.help(),
         }
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
         match self {
             Self::Evaluation(error) => error.source_code(),
+            Self::Source(error) => error.source_code(),
             _ => self.gate()?.text.as_ref().map(|text| text as &dyn SourceCode),
         }
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        if let Self::Evaluation(error) = self {
-            return error.labels();
+        match self {
+            Self::Evaluation(error) => return error.labels(),
+            Self::Source(error) => return error.labels(),
+            _ => {}
         }
         let gate = self.gate()?;
         gate.text.as_ref()?;

@@ -15,3 +15,4 @@ mod closure;
 mod derivation;
 #[path = "../common/fixtures.rs"]
 mod fixtures;
+mod source;

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use miette::{Diagnostic, NamedSource, SourceSpan};
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceSpan};
 
 use super::git::GitError;
 use crate::model::{Location, NameError, VersionError};
@@ -65,7 +65,9 @@ pub struct TextError {
     #[label("{label}")]
     span: SourceSpan,
     label: String,
-    /// The other places that are part of it.
+    #[label(collection)]
+    more: Vec<LabeledSpan>,
+    /// The places in other files that are part of it.
     #[related]
     pub others: Vec<Place>,
     #[help]
@@ -153,7 +155,7 @@ impl TextError {
                 "Keep one of them, or give the one that shall win `lib.mkForce`. Parts of a migration may stand in \
                       different places as long as no part is defined twice.",
             ),
-            Fault::BothWays { .. } => Some("Keep one of them."),
+            Fault::BothWays { .. } => Some("Keep one of the two."),
             _ => None,
         };
         Self {
@@ -162,12 +164,25 @@ impl TextError {
             code: spot.source,
             span: spot.span,
             label: label.to_owned(),
+            more: Vec::new(),
             others: Vec::new(),
             help: help.map(str::to_owned),
         }
     }
 
+    /// Adds another place that is part of it, in the same file or in another.
     pub(super) fn with(mut self, spot: Spot, label: &str) -> Self {
+        if spot.at.file == self.at.file {
+            self.more
+                .push(LabeledSpan::new_with_span(Some(label.to_owned()), spot.span));
+            return self;
+        }
+        let help = self.help.unwrap_or_default();
+        self.help = Some(
+            format!("It is {label} at {}. {help}", spot.at)
+                .trim_end()
+                .to_owned(),
+        );
         self.others.push(Place {
             at: spot.at,
             code: spot.source,

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use rnix::TextSize;
 use rnix::ast::{self, AstToken, BinOpKind, Expr, InterpolPart, LiteralKind, UnaryOpKind};
 use rowan::ast::AstNode;
 
@@ -11,6 +10,7 @@ use super::collections::add_rest;
 use super::condition::Decision;
 use super::eval::{Evaluator, Outcome, span_of};
 use super::files::resolve;
+use super::string::{Piece, pieces};
 use super::text::excerpt;
 use super::value::{Env, Item, List, Mystery, Names, Value};
 
@@ -137,8 +137,8 @@ impl Evaluator<'_> {
                 _ => self.unread(expr, env),
             },
             Expr::BinOp(operation) => self.eval_operation(operation, expr, env)?,
-            Expr::PathRel(path) => self.eval_path(path.parts(), expr, env)?,
-            Expr::PathAbs(path) => self.eval_path(path.parts(), expr, env)?,
+            Expr::PathRel(path) => self.eval_path(&path.parts(), expr, env)?,
+            Expr::PathAbs(path) => self.eval_path(&path.parts(), expr, env)?,
             Expr::PathHome(_) | Expr::PathSearch(_) | Expr::CurPos(_) | Expr::Error(_) => {
                 self.unread(expr, env)
             }
@@ -166,8 +166,8 @@ impl Evaluator<'_> {
         }))
     }
 
-    fn eval_path(&self, parts: Vec<InterpolPart<ast::PathContent>>, expr: &Expr, env: Env) -> Outcome<Value> {
-        let [InterpolPart::Literal(path)] = &parts[..] else {
+    fn eval_path(&self, parts: &[InterpolPart<ast::PathContent>], expr: &Expr, env: Env) -> Outcome<Value> {
+        let [InterpolPart::Literal(path)] = parts else {
             return Ok(self.unread(expr, env));
         };
         let directory = self.sources.directory(env.file);
@@ -200,23 +200,18 @@ impl Evaluator<'_> {
 
     /// The letters of a string; none where they are not all known.
     pub(super) fn string(&self, string: &ast::Str, env: Env) -> Outcome<Option<Rc<str>>> {
-        let mut text = String::new();
-        // In `"…"` Nix reads a carriage return as a line's end, and rnix does not.
-        let source = string.syntax().text();
-        if source.char_at(TextSize::new(0)) == Some('"') && source.contains_char('\r') {
+        let Some(pieces) = pieces(string) else {
             return Ok(None);
-        }
-        for part in string.normalized_parts() {
-            match part {
-                InterpolPart::Literal(letters) => text.push_str(&letters),
-                InterpolPart::Interpolation(interpolation) => {
-                    let Some(expr) = interpolation.expr() else {
+        };
+        let mut text = String::new();
+        for piece in pieces {
+            match piece {
+                Piece::Letters(letters) => text.push_str(&letters),
+                Piece::Hole(expr) => {
+                    let Value::Text(Some(letters)) = self.eval(&expr, env)? else {
                         return Ok(None);
                     };
-                    match self.eval(&expr, env)? {
-                        Value::Text(Some(letters)) => text.push_str(&letters),
-                        _ => return Ok(None),
-                    }
+                    text.push_str(&letters);
                     if text.len() > TEXT {
                         return Ok(None);
                     }

@@ -61,7 +61,7 @@ impl Commit {
             "--end-of-options",
             &format!("{revision}^{{commit}}"),
         ];
-        let id = run(repository, &arguments, revision)?;
+        let id = run(repository, arguments, revision)?;
         // git prints 40 or 64 hexadecimal digits.
         let id = String::from_utf8_lossy(&id).trim().to_owned();
         let reader = Reader::start(repository).map_err(|error| GitError::Start {
@@ -79,15 +79,14 @@ impl Commit {
     }
 
     fn object(&self, path: &Path) -> io::Result<Option<Object>> {
-        let bytes = path.as_os_str().as_bytes();
-        if bytes.contains(&b'\n') {
+        let name = match self.listed.borrow().get(path) {
+            Some(id) => id.as_bytes().to_owned(),
+            None => [self.id.as_bytes(), b":", path.as_os_str().as_bytes()].concat(),
+        };
+        if name.contains(&b'\n') {
             let message = "its name has a line break, which git takes for the end of the name";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        let name = match self.listed.borrow().get(path) {
-            Some(id) => id.as_bytes().to_owned(),
-            None => [self.id.as_bytes(), b":", bytes].concat(),
-        };
         self.reader.borrow_mut().object(&name)
     }
 }

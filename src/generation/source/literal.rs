@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use rnix::ast::{self, InterpolPart};
+use rnix::ast;
 use rnix::{SyntaxNode, WalkEvent};
 use rowan::ast::AstNode;
 
 use super::eval::{Evaluator, span_of};
+use super::string::{Piece, pieces};
 use super::text::Span;
 use super::value::{Env, Mystery, ThunkId};
 use crate::model::Version;
@@ -42,7 +43,7 @@ impl Evaluator<'_> {
                 if is_other(&node) {
                     walk.skip_subtree();
                 } else if let Some(string) = ast::Str::cast(node.clone()) {
-                    if let [InterpolPart::Literal(text)] = &string.normalized_parts()[..]
+                    if let Some([Piece::Letters(text)]) = pieces(&string).as_deref()
                         && let Ok(version) = text.parse()
                     {
                         versions.entry(version).or_insert(span_of(&node, env.file));

@@ -15,6 +15,7 @@
 //! `import ./x.nix` is followed wherever it stands, and `builtins.readFile ./x.sh` is read.
 
 mod binding;
+mod call;
 mod collections;
 mod condition;
 mod count;
@@ -33,6 +34,7 @@ mod setting;
 mod sources;
 mod step;
 mod stray;
+mod string;
 mod text;
 mod value;
 
@@ -50,7 +52,8 @@ use self::service::Merge;
 use self::sources::Sources;
 use self::stray::strays;
 use self::text::FileId;
-use crate::model::Generation;
+use super::ReadOptions;
+use crate::model::{Direction, Generation, Part, Setting, Text};
 
 /// The text of modules: where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,8 +87,12 @@ impl SourceReference {
 ///
 /// Fails where there is nothing of that name, where a file cannot be read, where a text is not Nix, and where a declaration is
 /// wrong whatever the unknown may be: a version that is none, a part defined twice, a wrong type.
-pub fn read(reference: &SourceReference, label: &str) -> Result<Generation, SourceError> {
-    on_deep_stack(|| match reference {
+pub fn read(
+    reference: &SourceReference,
+    label: &str,
+    options: &ReadOptions,
+) -> Result<Generation, SourceError> {
+    let mut generation = on_deep_stack(|| match reference {
         SourceReference::Path(path) => {
             let mut generation = read_tree(&Disk, path, &reference.name(), label)?;
             generation.identity = Some(path.display().to_string());
@@ -102,7 +109,33 @@ pub fn read(reference: &SourceReference, label: &str) -> Result<Generation, Sour
             generation.identity = Some(format!("{}:{}", commit.id, resolved.display()));
             Ok(generation)
         }
-    })
+    })?;
+    if !options.scripts {
+        forget_scripts(&mut generation);
+    }
+    Ok(generation)
+}
+
+/// Leaves out the words of scripts, as every reader does that was not asked for them. Warnings stay.
+fn forget_scripts(generation: &mut Generation) {
+    let forget = |setting: &mut Setting<Text>| {
+        if let Setting::Set(text) = setting {
+            text.text = None;
+        }
+    };
+    for service in generation.services.values_mut() {
+        forget(&mut service.detect);
+        for version in service.history.versions().collect::<Vec<_>>() {
+            let Some(migration) = service.history.get_mut(version) else {
+                continue;
+            };
+            for direction in [Direction::Up, Direction::Down] {
+                for part in Part::ALL.into_iter().filter(|&part| part != Part::Warn) {
+                    forget(migration.action_mut(direction).part_mut(part));
+                }
+            }
+        }
+    }
 }
 
 /// Reads one text as a module, with no files beside it: what it imports is not there.

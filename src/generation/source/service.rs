@@ -89,7 +89,7 @@ impl<'e, 't> Merge<'e, 't> {
             services.entry(name).or_default().extend(raws.iter().cloned());
         }
         for (name, raws) in services {
-            let service = self.service(name, &raws)?;
+            let service = self.service(&name, &raws)?;
             self.generation.services.insert(service.name.clone(), service);
         }
         Ok(())
@@ -131,18 +131,18 @@ impl<'e, 't> Merge<'e, 't> {
             let fault = Fault::BothWays {
                 service: name.to_string(),
             };
-            return Err(TextError::new(fault, spot(&second), "declared again here")
-                .with(spot(&first), "first declared here")
+            return Err(TextError::new(fault, spot(&second), "declared again")
+                .with(spot(&first), "first declared")
                 .into());
         }
         Ok(())
     }
 
-    fn service(&mut self, name: ServiceName, raws: &[Raw]) -> Outcome<Service> {
-        let parts = self.parts(&name, raws)?;
+    fn service(&mut self, name: &ServiceName, raws: &[Raw]) -> Outcome<Service> {
+        let parts = self.parts(name, raws)?;
         let option = |option: &str| format!("`migrations.{name}.{option}`");
         let mut steps = self.steps(
-            &name,
+            name,
             parts.options.get("steps").map_or(&[], Vec::as_slice),
             &parts,
         )?;
@@ -151,7 +151,7 @@ impl<'e, 't> Merge<'e, 't> {
 
         let mut migrations = Vec::new();
         for (&version, definitions) in &steps.versions {
-            let step = Step::new(self.evaluator, &name, version);
+            let step = Step::new(self.evaluator, name, version);
             if let Some(migration) = step.migration(definitions, &mut self.generation.notes)? {
                 migrations.push(migration);
             }
@@ -179,11 +179,15 @@ impl<'e, 't> Merge<'e, 't> {
                 .map_or(Setting::Unset, |unit| Setting::Set(BTreeSet::from([unit]))),
             units => units,
         };
-        service.requires = evaluator.units(&option("requires"), of("requires"), context)?;
+        service.requires = match evaluator.units(&option("requires"), of("requires"), context)? {
+            Setting::Set(none) if none.is_empty() => Setting::Unset,
+            requires => requires,
+        };
         let directories = evaluator.words(&option("stateDirectories"), of("stateDirectories"), context)?;
         service.state_directories = match directories {
             Setting::Unset => Setting::Unset,
             Setting::Unknown(unknown) => Setting::Unknown(unknown),
+            Setting::Set(none) if none.is_empty() => Setting::Unset,
             Setting::Set(words) => Setting::Set(words.into_iter().map(|(word, _)| word).collect()),
         };
         service.package = evaluator.package(&option("package"), of("package"), context)?;
@@ -208,7 +212,7 @@ impl<'e, 't> Merge<'e, 't> {
             if !service.history.contains(version) {
                 insert(
                     &mut service,
-                    Step::new(evaluator, &name, version).written(unknown, span),
+                    Step::new(evaluator, name, version).written(unknown, span),
                 );
             }
         }

@@ -296,8 +296,8 @@ impl Evaluator<'_> {
         let fault = Fault::Conflict {
             option: option.to_owned(),
         };
-        TextError::new(fault, self.sources.spot(second), "defined again here")
-            .with(self.sources.spot(first), "first defined here")
+        TextError::new(fault, self.sources.spot(second), "defined again")
+            .with(self.sources.spot(first), "first defined")
     }
 }
 

@@ -8,7 +8,6 @@ mod priorities;
 mod settings;
 mod unknowns;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use miette::Diagnostic as _;
@@ -89,5 +88,9 @@ fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 fn read_path(path: &Path) -> Result<Generation, SourceError> {
-    read(&SourceReference::Path(path.to_owned()), "x")
+    let options = crate::generation::ReadOptions {
+        scripts: true,
+        ..Default::default()
+    };
+    read(&SourceReference::Path(path.to_owned()), "x", &options)
 }

@@ -51,9 +51,9 @@ fn the_strongest_definition_wins_at_each_level() {
         "plain"
     );
     assert_eq!(
-        script(&format!(
-            r#"{{ migrations.a.steps."2023-01-01" = {{ }}; }} {{ migrations.a = lib.mkForce {{ steps."2024-01-01".up.script = "forced"; }}; }}"#
-        )),
+        script(
+            r#"{ migrations.a.steps."2023-01-01" = { }; } { migrations.a = lib.mkForce { steps."2024-01-01".up.script = "forced"; }; }"#
+        ),
         "forced"
     );
     assert_eq!(

@@ -16,7 +16,7 @@ fn a_condition_is_recorded_and_its_content_is_there() {
         reasons(all[0]),
         [
             "depends on `config.services.a.enable`",
-            "depends on `cfg.x > 1`",
+            "depends on `config.services.a.x > 1`",
             "depends on `!config.services.a.old`"
         ]
     );
@@ -25,6 +25,26 @@ fn a_condition_is_recorded_and_its_content_is_there() {
     // What all steps depend on is no news for the settings.
     assert!(service.requires.is_set());
     assert!(service.history.unread.is_empty());
+}
+
+#[test]
+fn a_condition_is_told_apart_by_what_its_names_stand_for() {
+    let service = service(
+        r#"{ config, lib, ... }: let since = v: lib.mkIf (lib.versionAtLeast config.a.version v); in {
+            migrations.a.steps = { "2024-01-01" = since "1" { }; "2024-02-02" = since "2" { }; };
+            migrations.a.requires = since "2" [ "b.service" ];
+        }"#,
+    );
+    let all: Vec<_> = service.history.iter().collect();
+    assert_eq!(
+        reasons(all[0]),
+        [r#"depends on `lib.versionAtLeast config.a.version "1"`"#]
+    );
+    assert_eq!(
+        reasons(all[1]),
+        [r#"depends on `lib.versionAtLeast config.a.version "2"`"#]
+    );
+    assert!(service.requires.unknown().is_some());
 }
 
 #[test]

@@ -1,0 +1,187 @@
+//! Owns the letters of string literals: escapes, and the indentation that `''` strings lose (Nix, `unescapeStr` and
+//! `stripIndentation`).
+
+use rnix::ast::{self, AstToken, Expr, InterpolPart};
+use rowan::ast::AstNode;
+
+/// A stretch of a string.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Piece {
+    Letters(String),
+    /// `${…}`.
+    Hole(Expr),
+}
+
+/// A stretch of an indented string.
+enum Raw {
+    /// As it is written: it may begin lines.
+    Written(String),
+    /// What an escape stands for.
+    Escaped(String),
+    Hole(Expr),
+}
+
+/// The pieces of a string as Nix would join them; none where it is not whole.
+pub(super) fn pieces(string: &ast::Str) -> Option<Vec<Piece>> {
+    let is_indented = string.syntax().first_token()?.text() == "''";
+    let mut raws = Vec::new();
+    let mut pieces = Vec::new();
+    for (n, part) in string.parts().enumerate() {
+        match (part, is_indented) {
+            (InterpolPart::Interpolation(hole), true) => raws.push(Raw::Hole(hole.expr()?)),
+            (InterpolPart::Interpolation(hole), false) => pieces.push(Piece::Hole(hole.expr()?)),
+            (InterpolPart::Literal(text), true) => {
+                let text = text.syntax().text();
+                split(if n == 0 { without_first_line(text) } else { text }, &mut raws);
+            }
+            (InterpolPart::Literal(text), false) => {
+                pieces.push(Piece::Letters(unescape(text.syntax().text())));
+            }
+        }
+    }
+    if is_indented {
+        pieces = strip(raws);
+    }
+    Some(pieces)
+}
+
+/// What follows the opening `''` on its line belongs to it where it is blank.
+fn without_first_line(text: &str) -> &str {
+    match text.split_once('\n') {
+        Some((first, rest)) if first.bytes().all(|byte| byte == b' ') => rest,
+        _ => text,
+    }
+}
+
+/// The letters of a `"…"` string.
+fn unescape(text: &str) -> String {
+    let mut letters = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(letter) = rest.next() {
+        match letter {
+            '\\' => letters.extend(rest.next().map(escaped)),
+            // Nix reads the line ends of other systems as its own.
+            '\r' => {
+                rest.next_if_eq(&'\n');
+                letters.push('\n');
+            }
+            letter => letters.push(letter),
+        }
+    }
+    letters
+}
+
+/// What a letter stands for behind a backslash.
+fn escaped(letter: char) -> char {
+    match letter {
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        letter => letter,
+    }
+}
+
+/// Takes the escapes of an indented string apart from what is written as it is.
+fn split(text: &str, raws: &mut Vec<Raw>) {
+    let mut rest = text;
+    let mut written = String::new();
+    while let Some(at) = rest.find("''") {
+        written.push_str(&rest[..at]);
+        let behind = &rest[at + 2..];
+        let Some(letter) = behind.chars().next() else {
+            break;
+        };
+        let mut length = letter.len_utf8();
+        let letters = match letter {
+            '\'' => "''".to_owned(),
+            '\\' => {
+                let letter = behind[length..].chars().next();
+                length += letter.map_or(0, char::len_utf8);
+                letter.map(escaped).into_iter().collect()
+            }
+            letter => letter.to_string(),
+        };
+        if !written.is_empty() {
+            raws.push(Raw::Written(std::mem::take(&mut written)));
+        }
+        raws.push(Raw::Escaped(letters));
+        rest = &behind[length..];
+    }
+    written.push_str(rest);
+    if !written.is_empty() {
+        raws.push(Raw::Written(written));
+    }
+}
+
+/// How many spaces all lines begin with, but for blank ones.
+fn indentation(raws: &[Raw]) -> usize {
+    let mut least = usize::MAX;
+    let mut current = 0;
+    let mut is_start = true;
+    for raw in raws {
+        let Raw::Written(text) = raw else {
+            if is_start {
+                is_start = false;
+                least = least.min(current);
+            }
+            continue;
+        };
+        for letter in text.chars() {
+            match letter {
+                '\n' => {
+                    is_start = true;
+                    current = 0;
+                }
+                ' ' if is_start => current += 1,
+                _ if is_start => {
+                    is_start = false;
+                    least = least.min(current);
+                }
+                _ => {}
+            }
+        }
+    }
+    least
+}
+
+/// Takes the indentation away. A line that an escape begins loses it too: so does Nix's.
+fn strip(raws: Vec<Raw>) -> Vec<Piece> {
+    let least = indentation(&raws);
+    let mut pieces = Vec::with_capacity(raws.len());
+    let mut is_start = true;
+    let mut dropped = 0;
+    let count = raws.len();
+    for (n, raw) in raws.into_iter().enumerate() {
+        let text = match raw {
+            Raw::Hole(hole) => {
+                is_start = false;
+                dropped = 0;
+                pieces.push(Piece::Hole(hole));
+                continue;
+            }
+            Raw::Written(text) | Raw::Escaped(text) => text,
+        };
+        let mut letters = String::with_capacity(text.len());
+        for letter in text.chars() {
+            let is_dropped = is_start && letter == ' ' && dropped < least;
+            if is_start && letter == ' ' {
+                dropped += 1;
+            } else {
+                is_start = letter == '\n';
+                dropped = 0;
+            }
+            if !is_dropped {
+                letters.push(letter);
+            }
+        }
+        // The line of the closing `''`.
+        if n + 1 == count
+            && let Some(end) = letters.rfind('\n')
+            && letters[end + 1..].bytes().all(|byte| byte == b' ')
+        {
+            letters.truncate(end + 1);
+        }
+        pieces.push(Piece::Letters(letters));
+    }
+    pieces
+}

@@ -1,4 +1,4 @@
-//! Owns other programs' processes: the one place that spawns any. A process that was started here is gone when its call
+//! Owns other programs' processes: the one room that spawns any. A process that was started here is gone when its call
 //! returns, with all that it started itself in its process group: after its end, a timeout, a signal to nixmig, or the
 //! failure of what runs beside it. Nothing goes through a shell. Knows nothing of what the programs say.
 
@@ -14,8 +14,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+mod dialogue;
 mod signals;
 
+pub(crate) use dialogue::{Dialogue, Question};
 pub use signals::die_of;
 
 /// How long a process group that was told to end, or whose leader has ended, may take before it is killed.

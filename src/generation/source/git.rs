@@ -4,10 +4,11 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use crate::process::{Dialogue, Question};
 
 use super::files::{Kind, Tree, check_length, is_nix, is_skipped};
 
@@ -55,13 +56,12 @@ impl Commit {
     ///
     /// Fails where git is not in `PATH`, where there is no repository, and where the revision names no commit.
     pub(super) fn open(repository: &Path, revision: &str) -> Result<Self, GitError> {
-        let arguments = [
-            "rev-parse",
-            "--verify",
-            "--end-of-options",
-            &format!("{revision}^{{commit}}"),
-        ];
-        let id = run(repository, arguments, revision)?;
+        let commit = format!("{revision}^{{commit}}");
+        let question = git(
+            repository,
+            &["rev-parse", "--verify", "--end-of-options", &commit],
+        );
+        let id = run(repository, &question, revision)?;
         // git prints 40 or 64 hexadecimal digits.
         let id = String::from_utf8_lossy(&id).trim().to_owned();
         let reader = Reader::start(repository).map_err(|error| GitError::Start {
@@ -106,10 +106,9 @@ impl Tree for Commit {
     fn nix_files(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
         let what = OsStr::from_bytes(&[self.id.as_bytes(), b":", directory.as_os_str().as_bytes()].concat())
             .to_owned();
-        let arguments = ["ls-tree", "-r", "-z", "--full-tree"].map(OsStr::new);
-        let arguments = arguments.into_iter().chain([what.as_os_str()]);
+        let question = git(&self.repository, &["ls-tree", "-r", "-z", "--full-tree"]).argument(&what);
         let listing =
-            run(&self.repository, arguments, &directory.display().to_string()).map_err(io::Error::other)?;
+            run(&self.repository, &question, &directory.display().to_string()).map_err(io::Error::other)?;
         let mut listed = self.listed.borrow_mut();
         let mut files = Vec::new();
         for entry in listing.split(|&byte| byte == 0) {
@@ -164,30 +163,25 @@ impl Tree for Commit {
 }
 
 /// git with the one repository, kept from fetching what a partial clone lacks and from asking for passwords.
-fn command(repository: &Path) -> Command {
-    let mut command = Command::new("git");
-    command
-        .arg("-C")
-        .arg(repository)
-        .env("GIT_NO_LAZY_FETCH", "1")
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null());
-    command
+fn git<'a>(repository: &Path, arguments: &[&str]) -> Question<'a> {
+    let before = [OsStr::new("-C"), repository.as_os_str()];
+    let arguments = before.into_iter().chain(arguments.iter().map(OsStr::new));
+    Question {
+        program: "git",
+        arguments: arguments.map(OsStr::to_owned).collect(),
+        environment: &[
+            ("GIT_NO_LAZY_FETCH", "1"),
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("LC_ALL", "C"),
+        ],
+    }
 }
 
-fn run<A: AsRef<OsStr>>(
-    repository: &Path,
-    arguments: impl IntoIterator<Item = A>,
-    what: &str,
-) -> Result<Vec<u8>, GitError> {
-    let output = command(repository)
-        .args(arguments)
-        .output()
-        .map_err(|error| GitError::Start {
-            repository: repository.to_owned(),
-            error,
-        })?;
+fn run(repository: &Path, question: &Question<'_>, what: &str) -> Result<Vec<u8>, GitError> {
+    let output = question.answer().map_err(|error| GitError::Start {
+        repository: repository.to_owned(),
+        error,
+    })?;
     if output.status.success() {
         return Ok(output.stdout);
     }
@@ -206,42 +200,26 @@ enum Object {
 }
 
 /// One `git cat-file --batch` for all files of a reading.
-struct Reader {
-    child: Child,
-    // None once it was closed, which ends git.
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
-}
+struct Reader(Dialogue);
 
 impl Reader {
     fn start(repository: &Path) -> io::Result<Self> {
-        let mut child = command(repository)
-            .args(["cat-file", "--batch", "--follow-symlinks"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let pipes = (child.stdin.take(), child.stdout.take());
-        let (Some(input), Some(output)) = pipes else {
-            return Err(io::Error::other("git has no pipes"));
-        };
-        Ok(Self {
-            child,
-            input: Some(input),
-            output: BufReader::new(output),
-        })
+        git(repository, &["cat-file", "--batch", "--follow-symlinks"])
+            .ask()
+            .map(Self)
     }
 
     /// Asks for one object by its hash or `HASH:path`, without line breaks.
     fn object(&mut self, name: &[u8]) -> io::Result<Option<Object>> {
         let input = self
+            .0
             .input
             .as_mut()
             .ok_or_else(|| io::Error::other("git has ended"))?;
         input.write_all(&[name, b"\n"].concat())?;
         input.flush()?;
         let mut head = Vec::new();
-        self.output.read_until(b'\n', &mut head)?;
+        self.0.output.read_until(b'\n', &mut head)?;
         if head.pop() != Some(b'\n') {
             return Err(io::Error::other("git ended early"));
         }
@@ -264,11 +242,11 @@ impl Reader {
             && let Err(error) = check_length(size)
         {
             // What it goes on to write is not read, so nothing more can be asked.
-            self.input = None;
+            self.0.input = None;
             return Err(error);
         }
         let mut content = Vec::new();
-        self.output.by_ref().take(size + 1).read_to_end(&mut content)?;
+        self.0.output.by_ref().take(size + 1).read_to_end(&mut content)?;
         if content.pop() != Some(b'\n') {
             return Err(io::Error::other("git ended early"));
         }
@@ -277,14 +255,5 @@ impl Reader {
             "tree" => Some(Object::Tree),
             _ => None,
         })
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        self.input = None;
-        // It may still be writing what nobody reads; it holds nothing that could be left half done.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

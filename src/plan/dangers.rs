@@ -1,10 +1,8 @@
 //! Owns the dangers of one service's path, each a finding: what design §2's table calls them and when they are there.
 
-use std::collections::BTreeSet;
-
 use super::Step;
 use super::finding::{Code, Finding, Severity};
-use super::path::Moves;
+use super::path::{Move, Moves};
 use super::service::{Protection, backed_up};
 use super::words::{are, list};
 use crate::model::{Direction, Service, ServiceName, Version};
@@ -79,24 +77,25 @@ fn order(
     findings: &mut Vec<Finding>,
 ) {
     if !moves.downs.is_empty() && !moves.ups.is_empty() {
-        let ups: Vec<_> = moves.ups.iter().map(|up| up.version).collect();
+        let run = |moves: &[Move]| moves.iter().map(|one| one.version).collect::<Vec<_>>();
+        let (downs, ups) = (sorted(&run(&moves.downs)), run(&moves.ups));
         let message = format!(
             "the histories of {name} went apart: {} undone before {} run",
-            are(&sorted(&moves.downs)),
+            are(&downs),
             are(&ups)
         );
         let help = "Two lines of changes grew side by side. See that both generations are meant, and that the downs \
                     leave what the ups expect; `nixmig show` prints either history."
             .to_owned();
         let mut versions = ups;
-        versions.extend(&moves.downs);
+        versions.extend(&downs);
         findings.push(Finding {
             versions: sorted(&versions),
             ..Finding::new(name, Code::Diverged, Severity::Warning, message, help)
         });
     }
     // What the downs take away is no longer there when the ups run.
-    let gone: BTreeSet<_> = moves.downs.iter().collect();
+    let gone = moves.undone();
     let kept = applied
         .iter()
         .copied()

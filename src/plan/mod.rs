@@ -25,6 +25,6 @@ mod words;
 pub use contact::{Contact, Evidence, first_contact};
 pub use diff::diff;
 pub use finding::{Code, Finding, Severity};
-pub use path::{Moves, Up, path};
+pub use path::{Move, Moves, path};
 pub use service::{Premise, plan_service};
 pub use types::{Baseline, BaselineSource, Plan, Presence, ServicePlan, Step, StepId};

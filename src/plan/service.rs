@@ -49,7 +49,9 @@ pub fn plan_service(premise: Premise<'_>) -> ServicePlan {
     let undecided = baseline
         .as_ref()
         .is_some_and(|baseline| !baseline.undecided.is_empty());
-    let mut moves = path(&applied, expected);
+    let nothing = History::default();
+    let undoing = past.map_or(&nothing, |past| &past.history);
+    let mut moves = path(&applied, undoing, expected);
     let held = masked(name, past, target).or_else(|| {
         if undecided || moves.is_empty() {
             return None;
@@ -142,9 +144,8 @@ fn too_old(
 
 /// Versions that would have to be undone and that were only assumed.
 fn never_run(name: &ServiceName, moves: &Moves, baseline: &Baseline) -> Option<Finding> {
-    let mut versions = moves.downs.clone();
-    versions.retain(|version| baseline.assumed.binary_search(version).is_ok());
-    versions.sort_unstable();
+    let assumed = |version: &Version| baseline.assumed.binary_search(version).is_ok();
+    let versions: Vec<_> = moves.undone().into_iter().filter(assumed).collect();
     if versions.is_empty() {
         return None;
     }
@@ -179,14 +180,14 @@ fn release_with(version: Version) -> Option<String> {
 }
 
 fn steps(moves: &Moves, past: Option<&Service>, target: Option<&Service>, expected: &History) -> Vec<Step> {
-    let downs = moves.downs.iter().map(|&version| {
-        let known = past.and_then(|past| past.history.share(version));
+    let downs = moves.downs.iter().map(|down| {
+        let known = past.and_then(|past| past.history.share(down.version));
         // Without a definition there is nothing to run: the step is stranded.
-        let migration = known.unwrap_or_else(|| Arc::new(Migration::new(version)));
+        let migration = known.unwrap_or_else(|| Arc::new(Migration::new(down.version)));
         let runs = migration.down.script.is_set();
         Step {
             direction: Direction::Down,
-            swallowed: Vec::new(),
+            swallowed: down.swallowed.clone(),
             undoable: None,
             needs_acknowledgement: runs && migration.down.warn.is_set(),
             built_in_backup: backed_up(&migration, Direction::Down, past) == Some(Protection::BuiltIn),

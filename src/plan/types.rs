@@ -77,7 +77,7 @@ pub struct ServicePlan {
 }
 
 impl ServicePlan {
-    /// The newest version applied before the path.
+    /// The newest version applied before the path. Where only older versions come or go, it is also the newest after it.
     pub fn from(&self) -> Option<Version> {
         self.applied.iter().copied().max()
     }
@@ -88,7 +88,7 @@ impl ServicePlan {
             .steps
             .iter()
             .filter(|step| step.direction == Direction::Down)
-            .map(Step::version)
+            .flat_map(Step::versions)
             .collect();
         let ups = self
             .steps
@@ -147,7 +147,8 @@ pub struct Step {
     pub direction: Direction,
     /// The migration: the target's definition for an up, that of the generation that has all that is applied for a down.
     pub migration: Arc<Migration>,
-    /// Pending older ups that a cumulative up takes with it, ascending; recorded as applied and never run.
+    /// Older versions that a cumulative step takes with it, ascending: pending ups that are recorded as applied with it, or
+    /// downs that are taken off the record with it. They are never run.
     pub swallowed: Vec<Version>,
     /// For an up: whether there is a script that undoes it. `None` where that cannot be told, and for a down.
     pub undoable: Option<bool>,
@@ -161,6 +162,11 @@ impl Step {
     /// The version that it brings the state to, or back from.
     pub fn version(&self) -> Version {
         self.migration.version
+    }
+
+    /// All versions that it brings the state to, or back from: what it swallows, ascending, and its own.
+    pub fn versions(&self) -> impl Iterator<Item = Version> + '_ {
+        self.swallowed.iter().copied().chain([self.version()])
     }
 
     /// What runs.

@@ -238,6 +238,27 @@ fn stranded() {
 }
 
 #[test]
+fn only_what_runs_is_judged() {
+    let bare = on("2", |migration| {
+        migration.down = Action {
+            warn: words("by hand"),
+            ..Action::default()
+        };
+    });
+    let down = plan("1 2 3*", "1", &bare);
+    assert_eq!((steps(&down).as_str(), down.findings.as_slice()), ("-2,3", [].as_slice()));
+    assert_eq!(down.to(), Some(version("1")));
+    let up = plan("1", "1 2 3*", &bare);
+    assert_eq!((steps(&up).as_str(), up.findings.as_slice()), ("+2,3", [].as_slice()));
+    // It is the cumulative one that has to have a way down.
+    let stuck = plan("1 2 3*", "1", |service| {
+        on("3", |migration| migration.down = Action::default())(service);
+    });
+    assert_eq!(steps(&stuck), "-2,3");
+    assert_eq!(only(&stuck.findings, Code::Stranded).versions, versions("3"));
+}
+
+#[test]
 fn masked() {
     let side = |masked| {
         let service = Service {

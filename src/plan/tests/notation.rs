@@ -15,14 +15,13 @@ pub(super) fn day(version: Version) -> String {
     version.date().day().to_string()
 }
 
-/// `+3` for an up, `-3` for a down, `+1,2,3` for a cumulative up with what it swallows.
+/// `+3` for an up, `-3` for a down, `+1,2,3` for a cumulative step with what it swallows.
 pub(super) fn step(step: &Step) -> String {
     let sign = match step.direction {
         Direction::Up => '+',
         Direction::Down => '-',
     };
-    let all = step.swallowed.iter().copied().chain([step.version()]);
-    format!("{sign}{}", all.map(day).collect::<Vec<_>>().join(","))
+    format!("{sign}{}", step.versions().map(day).collect::<Vec<_>>().join(","))
 }
 
 /// All steps, a space between.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::notation::order;
 use crate::model::{Generation, History, Migration, Release, Setting, Version};
 use crate::plan::testing::{generation, running, service, words};
-use crate::plan::{Severity, diff, path};
+use crate::plan::{Move, Severity, diff, path};
 
 /// A version of some year, day of January and number.
 fn versions() -> impl Strategy<Value = Version> {
@@ -86,8 +86,8 @@ proptest! {
     fn there_and_back_again(a in lists(), b in lists()) {
         let (a, b) = (history(&a), history(&b));
         let from: Vec<_> = a.versions().collect();
-        let there = path(&from, &b).after(&from);
-        let mut back = path(&there, &a).after(&there);
+        let there = path(&from, &a, &b).after(&from);
+        let mut back = path(&there, &b, &a).after(&there);
         back.sort_unstable();
         prop_assert_eq!(back, from);
     }
@@ -96,22 +96,56 @@ proptest! {
     fn from_a_history_to_itself_is_nothing(list in lists(), seed in prop::collection::vec(any::<u16>(), 24)) {
         let history = history(&list);
         let mut applied: Vec<_> = history.versions().collect();
-        prop_assert!(path(&applied, &history).is_empty());
+        prop_assert!(path(&applied, &history, &history).is_empty());
         // In whatever order it was applied.
         let keys = seed.into_iter().zip(applied.iter().copied());
         let mut keys: Vec<_> = keys.collect();
         keys.sort_unstable();
         applied = keys.into_iter().map(|(_, version)| version).collect();
-        prop_assert!(path(&applied, &history).is_empty());
+        prop_assert!(path(&applied, &history, &history).is_empty());
     }
 
     #[test]
-    fn a_path_is_total_whatever_is_applied(applied in prop::collection::vec(versions(), 0..40), target in lists()) {
-        let target = history(&target);
-        let mut after = path(&applied, &target).after(&applied);
+    fn a_path_is_total_whatever_is_applied(
+        applied in prop::collection::vec(versions(), 0..40),
+        past in lists(),
+        target in lists(),
+    ) {
+        let (past, target) = (history(&past), history(&target));
+        let mut after = path(&applied, &past, &target).after(&applied);
         after.sort_unstable();
         after.dedup();
         prop_assert_eq!(after, target.versions().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn each_version_moves_once_and_only_the_older_are_swallowed(
+        applied in lists(),
+        keys in prop::collection::vec(any::<u16>(), 24),
+        target in lists(),
+    ) {
+        let (past, target) = (history(&applied), history(&target));
+        let mut order: Vec<_> = keys.into_iter().zip(past.versions()).collect();
+        order.sort_unstable();
+        let applied: Vec<_> = order.into_iter().map(|(_, version)| version).collect();
+        let at = |version| applied.iter().position(|&other| other == version);
+        let moves = path(&applied, &past, &target);
+        for (moves, history) in [(&moves.downs, &past), (&moves.ups, &target)] {
+            for one in moves {
+                let cumulative = history.get(one.version).is_some_and(|migration| migration.cumulative.is_set());
+                prop_assert!(cumulative || one.swallowed.is_empty());
+                prop_assert!(one.swallowed.is_sorted());
+                for &swallowed in &one.swallowed {
+                    prop_assert!(swallowed < one.version);
+                    prop_assert!(at(swallowed) < at(one.version) || at(one.version).is_none());
+                }
+            }
+            let all: Vec<_> = moves.iter().flat_map(Move::versions).collect();
+            let unique: std::collections::BTreeSet<_> = all.iter().copied().collect();
+            prop_assert_eq!(all.len(), unique.len());
+        }
+        // What nothing swallows goes newest-applied first.
+        prop_assert!(moves.downs.is_sorted_by_key(|down| std::cmp::Reverse(at(down.version))));
     }
 
     #[test]

@@ -28,8 +28,13 @@ let
     mv "/var/lib/postgresql/$old" "/var/lib/postgresql/$old.before-$PGMAJOR"
   '';
 
+  # The way down goes to any older major. Which one that is only its own program knows: what is set here is of the newer
+  # generation.
   dumpAndLoad = ''
     newer=$(cat /var/lib/postgresql/*/PG_VERSION | sort -n | tail -n 1)
+    older=$("$NEW_PACKAGE/bin/postgres" --version)
+    older=''${older##* }
+    older=''${older%%.*}
     dump=$BACKUP/all.sql
 
     "$OLD_PACKAGE/bin/pg_ctl" -D "/var/lib/postgresql/$newer" -o "-c listen_addresses=" -w start
@@ -37,10 +42,10 @@ let
     "$OLD_PACKAGE/bin/pg_ctl" -D "/var/lib/postgresql/$newer" -m fast -w stop
     mv "/var/lib/postgresql/$newer" "$BACKUP/$newer"
 
-    "$NEW_PACKAGE/bin/initdb" -U postgres -D "/var/lib/postgresql/$PGMAJOR"
-    "$NEW_PACKAGE/bin/pg_ctl" -D "/var/lib/postgresql/$PGMAJOR" -o "-c listen_addresses=" -w start
+    "$NEW_PACKAGE/bin/initdb" -U postgres -D "/var/lib/postgresql/$older"
+    "$NEW_PACKAGE/bin/pg_ctl" -D "/var/lib/postgresql/$older" -o "-c listen_addresses=" -w start
     "$NEW_PACKAGE/bin/psql" -U postgres -X -f "$dump" postgres
-    "$NEW_PACKAGE/bin/pg_ctl" -D "/var/lib/postgresql/$PGMAJOR" -m fast -w stop
+    "$NEW_PACKAGE/bin/pg_ctl" -D "/var/lib/postgresql/$older" -m fast -w stop
   '';
 
   verify = ''

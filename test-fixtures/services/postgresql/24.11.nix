@@ -21,19 +21,26 @@ in
           "$NEW_PACKAGE/bin/pg_upgrade" --username postgres \
             --old-bindir "$OLD_PACKAGE/bin" --old-datadir "/var/lib/postgresql/$old" \
             --new-bindir "$NEW_PACKAGE/bin" --new-datadir "$new"
+          mv "/var/lib/postgresql/$old" "/var/lib/postgresql/$old.before-$PGMAJOR"
         '';
         verify = ''
           test "$(cat /var/lib/postgresql/$PGMAJOR/PG_VERSION)" = 17
         '';
       };
       down.script = ''
+        older=$("$NEW_PACKAGE/bin/postgres" --version)
+        older=''${older##* }
+        older=''${older%%.*}
+
         "$OLD_PACKAGE/bin/pg_ctl" -D /var/lib/postgresql/17 -o "-c listen_addresses=" -w start
         "$OLD_PACKAGE/bin/pg_dumpall" -U postgres > "$BACKUP/all.sql"
         "$OLD_PACKAGE/bin/pg_ctl" -D /var/lib/postgresql/17 -m fast -w stop
-        "$NEW_PACKAGE/bin/initdb" -U postgres -D "/var/lib/postgresql/$PGMAJOR"
-        "$NEW_PACKAGE/bin/pg_ctl" -D "/var/lib/postgresql/$PGMAJOR" -w start
+        mv /var/lib/postgresql/17 "$BACKUP/17"
+
+        "$NEW_PACKAGE/bin/initdb" -U postgres -D "/var/lib/postgresql/$older"
+        "$NEW_PACKAGE/bin/pg_ctl" -D "/var/lib/postgresql/$older" -o "-c listen_addresses=" -w start
         "$NEW_PACKAGE/bin/psql" -U postgres -X -f "$BACKUP/all.sql" postgres
-        "$NEW_PACKAGE/bin/pg_ctl" -D "/var/lib/postgresql/$PGMAJOR" -m fast -w stop
+        "$NEW_PACKAGE/bin/pg_ctl" -D "/var/lib/postgresql/$older" -m fast -w stop
       '';
     };
   };

@@ -89,8 +89,10 @@ let
           type = types.bool;
           default = false;
           description = ''
-            Whether the way up starts from any older version. Pending older steps are then not run, and count as applied
-            with this one. Dumping and loading is cumulative, for one, and so is a program that knows all older formats.
+            Whether the way up starts from any older version, and the way down goes back to any. Pending older steps are
+            then not run, and count as applied with this one; on the way back, those that were applied before it count as
+            undone with it. Dumping and loading is cumulative, for one. The scripts go by {env}`OLD_PACKAGE` and
+            {env}`NEW_PACKAGE`, not by the version before.
           '';
         };
         up = mkOption {

@@ -2,6 +2,7 @@
 //!
 //! Works on any set of unit texts, so that a closure and its derivation cannot be read differently. Opens nothing itself.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
@@ -37,8 +38,12 @@ pub trait Units {
     /// Why a unit's text cannot be had.
     type Error: std::error::Error + From<Box<GateError>>;
 
-    /// All `.service` units, by name.
-    fn entries(&self) -> &BTreeMap<UnitName, Entry>;
+    /// The names of all `.service` units, ascending.
+    fn names(&self) -> impl Iterator<Item = &UnitName>;
+
+    /// What stands under a name; none where there is no such name. Asked only of the few that matter, for a closure has
+    /// to follow a link to tell.
+    fn entry(&self, unit: &UnitName) -> Option<Entry>;
 
     /// The text of a unit that is an [`Entry::Unit`] or [`Entry::Alias`].
     fn text(&self, unit: &UnitName) -> Result<UnitText, Self::Error>;
@@ -59,17 +64,24 @@ pub type Wanted = BTreeMap<UnitName, BTreeSet<String>>;
 ///
 /// Fails where a gate cannot be read. Any other unit that cannot be read has an unknown program.
 pub fn collect<U: Units>(units: &U, generation: &mut Generation) -> Result<(), U::Error> {
+    let not_read = || {
+        Setting::Unknown(Unknown {
+            reason: "the unit was not looked into".to_owned(),
+            at: None,
+        })
+    };
+    let mut wanted = Wanted::new();
     let mut masked = BTreeSet::new();
-    for (unit, entry) in units.entries() {
-        let Some(service) = unit.gated_service() else {
-            continue;
+    for unit in units.names() {
+        let service = unit.gated_service();
+        let known = known_by_unit(unit).next().is_some();
+        let entry = match service.is_some() || known {
+            true => units.entry(unit),
+            false => Some(Entry::Unit),
         };
-        match entry {
-            Entry::Alias => {}
-            Entry::Masked => {
-                masked.insert(service);
-            }
-            Entry::Unit => {
+        match (entry, service) {
+            (Some(Entry::Unit), None) => {}
+            (Some(Entry::Unit), Some(service)) => {
                 let text = units.text(unit)?;
                 // As good as a link to /dev/null (systemd.unit(5)).
                 if text.bytes.is_empty() {
@@ -78,30 +90,24 @@ pub fn collect<U: Units>(units: &U, generation: &mut Generation) -> Result<(), U
                     generation.services.insert(service, gate.service);
                 }
             }
+            (Some(Entry::Masked), Some(service)) => {
+                masked.insert(service);
+                continue;
+            }
+            (Some(Entry::Alias | Entry::Masked) | None, _) => continue,
+        }
+        generation.units.insert(unit.clone(), not_read());
+        if known {
+            wanted.insert(unit.clone(), BTreeSet::new());
         }
     }
+    generation.units_complete = true;
     if !masked.is_empty() {
         let found = masked_services(units, &masked);
         generation.services.extend(found);
     }
-    let not_read = || {
-        Setting::Unknown(Unknown {
-            reason: "the unit was not looked into".to_owned(),
-            at: None,
-        })
-    };
-    for (unit, &entry) in units.entries() {
-        if entry == Entry::Unit {
-            generation.units.insert(unit.clone(), not_read());
-        }
-    }
-    generation.units_complete = true;
-
-    let mut wanted = gated(generation);
-    for (unit, _) in units.entries().iter().filter(|&(_, &entry)| entry == Entry::Unit) {
-        if known_by_unit(unit).next().is_some() {
-            wanted.entry(unit.clone()).or_default();
-        }
+    for (unit, names) in gated(generation) {
+        wanted.entry(unit).or_default().extend(names);
     }
     look_into(units, &wanted, generation);
     Ok(())
@@ -119,17 +125,19 @@ pub fn gated(generation: &Generation) -> Wanted {
     wanted
 }
 
-/// Reads the programs of units into `generation`, and notes where a unit and its gates disagree.
+/// Reads the programs of units into `generation`, and notes where a unit and its gates disagree. What turns out to be masked
+/// is not in the generation.
 pub fn look_into<U: Units>(units: &U, wanted: &Wanted, generation: &mut Generation) {
     for (unit, names) in wanted {
         let Some(file) = file_of(units, unit) else {
+            generation.units.remove(unit);
             continue;
         };
-        let program = match texts(units, file) {
+        let program = match texts(units, &file) {
             Ok(texts) => match parse(&texts) {
                 Ok(files) => {
                     cross_check(unit, &files, generation);
-                    program_of(unit, &files, names, |path| units.script(file, path))
+                    program_of(unit, &files, names, |path| units.script(&file, path))
                         .or_else(|| package_of(unit, &texts[0].file, names))
                         .into()
                 }
@@ -151,12 +159,16 @@ pub fn template(unit: &UnitName) -> Option<UnitName> {
 }
 
 /// The unit file that a name is read from: its own, or that of its template.
-fn file_of<'u, U: Units>(units: &'u U, unit: &UnitName) -> Option<&'u UnitName> {
-    let entries = units.entries();
-    let (file, entry) = entries
-        .get_key_value(unit)
-        .or_else(|| entries.get_key_value(&template(unit)?))?;
-    (*entry != Entry::Masked).then_some(file)
+fn file_of<'u>(units: &impl Units, unit: &'u UnitName) -> Option<Cow<'u, UnitName>> {
+    let (file, entry) = match units.entry(unit) {
+        Some(entry) => (Cow::Borrowed(unit), entry),
+        None => {
+            let template = template(unit)?;
+            let entry = units.entry(&template)?;
+            (Cow::Owned(template), entry)
+        }
+    };
+    (entry != Entry::Masked).then_some(file)
 }
 
 fn texts<U: Units>(units: &U, unit: &UnitName) -> Result<Vec<UnitText>, U::Error> {
@@ -224,11 +236,11 @@ fn words(versions: &BTreeSet<Version>) -> String {
 fn masked_services<U: Units>(units: &U, masked: &BTreeSet<ServiceName>) -> BTreeMap<ServiceName, Service> {
     let mut services = BTreeMap::<ServiceName, Service>::new();
     let mut unread = Vec::new();
-    for unit in units.entries().keys() {
+    for unit in units.names() {
         let Some(file) = file_of(units, unit) else {
             continue;
         };
-        let carried = texts(units, file)
+        let carried = texts(units, &file)
             .map_err(|error| error.to_string())
             .and_then(|texts| {
                 let files = parse(&texts)?;

@@ -150,7 +150,8 @@ pub struct Generation {
     /// The services that declare migrations.
     pub services: BTreeMap<ServiceName, Service>,
     /// Units that it runs, with their programs: gated ones and those of well-known services. `Unset`: the unit is there and
-    /// no program was found in it; `Unknown`: the unit is there and was not looked into.
+    /// no program was found in it; `Unknown`: the unit is there and was not looked into, so that it may turn out to be another
+    /// name of one, or masked.
     pub units: BTreeMap<UnitName, Setting<Program>>,
     /// Whether a unit that is not in `units` is not in the generation.
     pub units_complete: bool,

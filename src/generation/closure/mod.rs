@@ -8,13 +8,9 @@ pub(crate) mod root;
 mod scripts;
 mod toplevel;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
-
-use rustix::fs::{Dir, Mode, OFlags, readlinkat};
-use rustix::io::Errno;
 
 use crate::model::{Generation, Kind, Setting, UnitName, Unknown};
 
@@ -97,7 +93,7 @@ fn release(root: &Root, system: &Path) -> Setting<crate::model::Release> {
 struct Directory<'r> {
     root: &'r Root,
     place: PathBuf,
-    entries: BTreeMap<UnitName, Entry>,
+    names: BTreeSet<UnitName>,
     /// The names of `<unit>.d` directories.
     drop_ins: BTreeSet<OsString>,
 }
@@ -118,37 +114,21 @@ impl<'r> Directory<'r> {
                 problem,
             },
         };
-        let mut links = BTreeMap::new();
+        let mut names = BTreeSet::new();
         let mut drop_ins = BTreeSet::new();
-        // A server has hundreds of units: from its directory a link is read in half the time that its whole path takes.
-        let system = |problem: Errno| io(problem.into());
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = rustix::fs::open(&place, flags, Mode::empty()).map_err(system)?;
-        for entry in Dir::read_from(&directory).map_err(system)? {
-            let entry = entry.map_err(system)?;
-            let name = entry.file_name();
-            let Ok(text) = name.to_str() else { continue };
+        for entry in std::fs::read_dir(&place).map_err(io)? {
+            let name = entry.map_err(io)?.file_name();
+            let Some(text) = name.to_str() else { continue };
             if text.ends_with(".service.d") {
-                drop_ins.insert(OsString::from(text));
+                drop_ins.insert(name);
             } else if let (true, Ok(unit)) = (text.ends_with(".service"), text.parse::<UnitName>()) {
-                let target = match readlinkat(&directory, name, Vec::new()) {
-                    Ok(target) => Some(PathBuf::from(OsString::from_vec(target.into_bytes()))),
-                    Err(Errno::INVAL) => None,
-                    Err(problem) => return Err(system(problem)),
-                };
-                links.insert(unit, target);
+                names.insert(unit);
             }
         }
-        let entries = links.iter().map(|(unit, target)| {
-            let target = target.as_deref();
-            let found = target.map_or(Entry::Unit, |target| entry(root, &place, &links, unit, target));
-            (unit.clone(), found)
-        });
-        let entries = entries.collect();
         Ok(Self {
             root,
             place,
-            entries,
+            names,
             drop_ins,
         })
     }
@@ -165,35 +145,39 @@ impl<'r> Directory<'r> {
     }
 }
 
-/// What a name in the directory of units is, by its link: NixOS links a disabled unit to `/dev/null` through a store path
-/// of its own, `…-disabled`, and writes an alias as a link to a name beside it (nixos/lib/systemd-lib.nix).
-fn entry(
-    root: &Root,
-    directory: &Path,
-    links: &BTreeMap<UnitName, Option<PathBuf>>,
-    unit: &UnitName,
-    target: &Path,
-) -> Entry {
-    let other = target.to_str().filter(|&target| target != unit.as_str());
-    if other.is_some_and(|other| links.contains_key(other)) {
-        return Entry::Alias;
-    }
-    let parent = target.parent().unwrap_or(Path::new(""));
-    let disabled = || {
-        let place = root.resolve(&directory.join(unit.as_str()));
-        place.is_ok_and(|place| root.is_null(&place))
-    };
-    match target == Path::new("/dev/null") || parent.to_string_lossy().ends_with("-disabled") && disabled() {
-        true => Entry::Masked,
-        false => Entry::Unit,
-    }
-}
-
 impl Units for Directory<'_> {
     type Error = ClosureError;
 
-    fn entries(&self) -> &BTreeMap<UnitName, Entry> {
-        &self.entries
+    fn names(&self) -> impl Iterator<Item = &UnitName> {
+        self.names.iter()
+    }
+
+    /// By its link: NixOS links a disabled unit to `/dev/null` through a store path of its own, `…-disabled`, and writes an
+    /// alias as a link to a name beside it (nixos/lib/systemd-lib.nix).
+    fn entry(&self, unit: &UnitName) -> Option<Entry> {
+        if !self.names.contains(unit) {
+            return None;
+        }
+        let place = self.place.join(unit.as_str());
+        // What is no link, or cannot be looked at, says so when it is read.
+        let Ok(target) = std::fs::read_link(&place) else {
+            return Some(Entry::Unit);
+        };
+        let other = target.to_str().filter(|&target| target != unit.as_str());
+        if other.is_some_and(|other| self.names.contains(other)) {
+            return Some(Entry::Alias);
+        }
+        let parent = target.parent().unwrap_or(Path::new(""));
+        let disabled = || {
+            let place = self.root.resolve(&place);
+            place.is_ok_and(|place| self.root.is_null(&place))
+        };
+        let masked =
+            target == Path::new("/dev/null") || parent.to_string_lossy().ends_with("-disabled") && disabled();
+        Some(match masked {
+            true => Entry::Masked,
+            false => Entry::Unit,
+        })
     }
 
     fn text(&self, unit: &UnitName) -> Result<UnitText, ClosureError> {

@@ -141,15 +141,40 @@ fn a_system_is_read_below_another_root() {
             program(&generation, "postgresql.service").as_deref(),
             Some("postgresql 15.10")
         );
-        for absent in ["alias.service", "plain.service", "redis.service", "none.service"] {
+        for absent in ["redis.service", "none.service"] {
             assert_eq!(
                 generation.unit(&absent.parse().unwrap()),
                 UnitState::Absent,
                 "{absent}"
             );
         }
+        for not_read in ["alias.service", "plain.service"] {
+            assert_eq!(program(&generation, not_read), None, "{not_read}");
+        }
         assert_eq!(generation.notes, [""; 0]);
     }
+}
+
+#[test]
+fn a_further_unit_is_looked_into_through_its_alias_and_is_absent_where_it_is_masked() {
+    let machine = Machine::new();
+    let text = format!("[Service]\nExecStart=/nix/store/{HASH}-app-3/bin/app\n");
+    machine.unit("app.service", text);
+    symlink("app.service", machine.units().join("alias.service")).unwrap();
+    symlink("/dev/null", machine.units().join("plain.service")).unwrap();
+    let mut generation = machine.read().unwrap();
+    let names = ["alias.service", "plain.service"];
+    let wanted: Wanted = names
+        .map(|unit| (unit.parse().unwrap(), ["app".to_owned()].into()))
+        .into();
+    let closure = Closure {
+        toplevel: Toplevel::Generation("3".to_owned()),
+        inside: Vec::new(),
+    };
+    look_into(&mut generation, &closure, &wanted, &machine.options()).unwrap();
+    assert_eq!(program(&generation, "alias.service").as_deref(), Some("app 3"));
+    let plain = "plain.service".parse().unwrap();
+    assert_eq!(generation.unit(&plain), UnitState::Absent);
 }
 
 #[test]

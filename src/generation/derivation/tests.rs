@@ -105,8 +105,8 @@ fn a_system_is_read_from_every_kind_of_derivations() {
             ("jellyfin.service", Some("jellyfin 10.11.3")),
             ("grafana.service", Some("grafana 12.0.2")),
             ("container@inner.service", Some("-")),
+            ("database.service", Some("-")),
             ("gitea.service", None),
-            ("database.service", None),
             ("wiki-main.service", None),
             ("none.service", None),
         ] {

@@ -193,8 +193,12 @@ impl<'s> SystemUnits<'s> {
 impl Units for SystemUnits<'_> {
     type Error = DerivationError;
 
-    fn entries(&self) -> &BTreeMap<UnitName, Entry> {
-        &self.entries
+    fn names(&self) -> impl Iterator<Item = &UnitName> {
+        self.entries.keys()
+    }
+
+    fn entry(&self, unit: &UnitName) -> Option<Entry> {
+        self.entries.get(unit).copied()
     }
 
     /// The unit's own text; an empty one where a package brings the unit, which says nothing of the configuration.

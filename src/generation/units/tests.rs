@@ -49,8 +49,12 @@ impl Memory {
 impl Units for Memory {
     type Error = MemoryError;
 
-    fn entries(&self) -> &BTreeMap<UnitName, Entry> {
-        &self.entries
+    fn names(&self) -> impl Iterator<Item = &UnitName> {
+        self.entries.keys()
+    }
+
+    fn entry(&self, unit: &UnitName) -> Option<Entry> {
+        self.entries.get(unit).copied()
     }
 
     fn text(&self, unit: &UnitName) -> Result<UnitText, MemoryError> {

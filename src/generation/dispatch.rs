@@ -2,6 +2,7 @@
 //! gates is looked for in the other.
 
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use crate::model::{Generation, Setting};
 
@@ -64,13 +65,21 @@ pub fn read_pair(
     }
     let read_old = || read(old.0, old.1, options).map_err(at(Side::Old));
     let read_new = || read(new.0, new.1, options).map_err(at(Side::New));
-    let (mut first, mut second) = match old.0 {
+    let (mut first, mut second) = match (old.0, new.0) {
         // What is read in a moment fails before an evaluation is waited for.
-        Reference::Evaluation(_) => {
+        (Reference::Evaluation(_), _) => {
             let second = read_new()?;
             (read_old()?, second)
         }
-        _ => (read_old()?, read_new()?),
+        (_, Reference::Evaluation(_)) => (read_old()?, read_new()?),
+        _ => thread::scope(|scope| {
+            let second = scope.spawn(read_new);
+            let first = read_old()?;
+            match second.join() {
+                Ok(second) => Ok((first, second?)),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })?,
     };
     look_across(&mut first, old.0, &second, options).map_err(at(Side::Old))?;
     look_across(&mut second, new.0, &first, options).map_err(at(Side::New))?;

@@ -11,6 +11,7 @@ pub mod gate;
 mod look;
 pub mod programs;
 pub mod reference;
+mod release;
 pub mod source;
 pub mod unit_file;
 pub mod units;

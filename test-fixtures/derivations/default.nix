@@ -24,6 +24,8 @@ let
     in
     {
       networking.hostName = "small";
+      # The user's own words, of which the release does not come.
+      system.nixos.label = "with-25.05-tag";
       services.nixmig.enable = true;
 
       migrations.postgresql = postgresql // {

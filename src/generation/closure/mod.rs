@@ -12,10 +12,11 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::model::{Generation, Kind, Setting, UnitName, Unknown};
+use crate::model::{Generation, Kind, Release, Setting, UnitName};
 
 use super::ReadOptions;
 use super::reference::Closure;
+use super::release;
 use super::unit_file;
 use super::units::{self, Entry, UnitText, Units, Wanted};
 
@@ -72,21 +73,26 @@ pub(crate) fn is_system(root: &Root, place: &Path) -> bool {
     root.resolve(&place.join(UNITS)).is_ok_and(|units| units.is_dir())
 }
 
-fn release(root: &Root, system: &Path) -> Setting<crate::model::Release> {
-    const LIMIT: u64 = 4096;
-    let unknown = |reason: String| Setting::Unknown(Unknown { reason, at: None });
-    let file = match root.resolve(&system.join("nixos-version")) {
-        Ok(file) => file,
-        Err(PathError::Absent { .. }) => return Setting::Unset,
-        Err(error) => return unknown(error.to_string()),
-    };
-    match file::read(&file, LIMIT) {
-        Ok(bytes) => match String::from_utf8_lossy(&bytes).parse() {
-            Ok(release) => Setting::Set(release),
-            Err(error) => unknown(error.to_string()),
-        },
-        Err(error) => unknown(error.to_string()),
+/// Of `etc/os-release`, and of `nixos-version` only where there is no such file.
+fn release(root: &Root, system: &Path) -> Setting<Release> {
+    type Of = fn(&str) -> Setting<Release>;
+    const FILES: [(&str, Of); 2] = [
+        ("etc/os-release", release::of_os_release),
+        ("nixos-version", release::of_label),
+    ];
+    const LIMIT: u64 = 1 << 16;
+    for (name, of) in FILES {
+        let file = match root.resolve(&system.join(name)) {
+            Ok(file) => file,
+            Err(PathError::Absent { .. }) => continue,
+            Err(error) => return release::unknown(error.to_string()),
+        };
+        return match file::read(&file, LIMIT) {
+            Ok(bytes) => of(&String::from_utf8_lossy(&bytes)),
+            Err(error) => release::unknown(error.to_string()),
+        };
     }
+    Setting::Unset
 }
 
 /// The directory of a system's units.

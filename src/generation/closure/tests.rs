@@ -23,7 +23,9 @@ impl Machine {
         fs::create_dir_all(machine.units()).unwrap();
         let (system, etc) = (machine.store("nixos-system-x"), machine.store("etc"));
         symlink(format!("{etc}/etc"), machine.at(&system).join("etc")).unwrap();
-        fs::write(machine.at(&system).join("nixos-version"), "25.05.20250601.abcdef").unwrap();
+        fs::write(machine.at(&system).join("nixos-version"), "24.11-with-xen").unwrap();
+        let release = "ID=nixos\nBUILD_ID=\"25.05.20250601.abcdef\"\nVERSION_ID=\"25.05\"\n";
+        fs::write(machine.at(&etc).join("etc/os-release"), release).unwrap();
         symlink(&system, machine.at("nix/var/nix/profiles/system-3-link")).unwrap();
         symlink("system-3-link", machine.at("nix/var/nix/profiles/system")).unwrap();
         machine
@@ -175,6 +177,25 @@ fn a_further_unit_is_looked_into_through_its_alias_and_is_absent_where_it_is_mas
     assert_eq!(program(&generation, "alias.service").as_deref(), Some("app 3"));
     let plain = "plain.service".parse().unwrap();
     assert_eq!(generation.unit(&plain), UnitState::Absent);
+}
+
+#[test]
+fn the_label_tells_the_release_only_where_there_is_no_os_release() {
+    let machine = Machine::new();
+    let system = machine.at(format!("/nix/store/{HASH}-nixos-system-x"));
+    let file = system.join("nixos-version");
+    let release = || machine.read().unwrap().release;
+    let os_release = machine.at(machine.store("etc")).join("etc/os-release");
+    fs::write(&os_release, "BUILD_ID=mine\n").unwrap();
+    assert!(release().unknown().unwrap().reason.contains("BUILD_ID"));
+    fs::remove_file(&os_release).unwrap();
+    assert_eq!(release().value().unwrap().to_string(), "24.11");
+    fs::write(&file, "with-xen-24.11").unwrap();
+    assert!(release().unknown().unwrap().reason.contains("with-xen-24.11"));
+    fs::remove_file(&file).unwrap();
+    assert!(release().is_unset());
+    symlink("/nix/gone", &os_release).unwrap();
+    assert!(release().unknown().unwrap().reason.contains("dangling"));
 }
 
 #[test]

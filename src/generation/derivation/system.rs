@@ -6,8 +6,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::generation::evaluation::Inside;
+use crate::generation::release;
 use crate::generation::units::{self, Wanted};
-use crate::model::{Generation, Kind, Release};
+use crate::model::{Generation, Kind, Release, Setting};
 
 use super::DerivationError;
 use super::shell;
@@ -32,7 +33,7 @@ pub(super) fn read(
 ) -> Result<Generation, DerivationError> {
     let mut generation = Generation::new(label, Kind::Derivation);
     generation.identity = Some(system.path().to_owned());
-    generation.release = release(system).into();
+    generation.release = release(store, system);
     with_units(store, system, |units| {
         units::collect(units, &mut generation)?;
         units.look_into_packages(&units::gated(&generation), &mut generation);
@@ -147,13 +148,24 @@ fn not_a_system(derivation: &Derivation<'_>, why: &'static str) -> DerivationErr
     }
 }
 
-/// The release: what the label begins with, or what follows one of its dashes, for tags stand before it.
-fn release(system: &Derivation<'_>) -> Option<Release> {
-    let label = system
-        .text("nixosLabel")
-        .or_else(|| system.text("name"))?
-        .into_owned();
-    std::iter::once(&*label)
-        .chain(label.match_indices('-').map(|(at, _)| &label[at + 1..]))
-        .find_map(|text| text.parse().ok())
+/// Of `etc/os-release`, and of the system's label only where there is no such entry.
+fn release(store: &Store, system: &Derivation<'_>) -> Setting<Release> {
+    let text = || -> Result<Option<String>, DerivationError> {
+        let etc = etc(store, system)?;
+        let etc = etc.derivation()?;
+        let Some(path) = shell::etc_entry(&command(&etc)?, "os-release").map(Cow::into_owned) else {
+            return Ok(None);
+        };
+        let file = etc.needs(store, &path)?;
+        Ok(Some(
+            file.derivation()?.text("text").unwrap_or_default().into_owned(),
+        ))
+    };
+    match text() {
+        Ok(Some(text)) => release::of_os_release(&text),
+        Ok(None) => system
+            .text("nixosLabel")
+            .map_or(Setting::Unset, |label| release::of_label(&label)),
+        Err(error) => release::unknown(error.to_string()),
+    }
 }

@@ -117,6 +117,34 @@ fn a_system_is_read_from_every_kind_of_derivations() {
 }
 
 #[test]
+fn the_label_tells_the_release_only_where_there_is_no_os_release() {
+    let copy = copy("file");
+    let release = || read_system(copy.path(), &[], false).unwrap().release;
+    let os_release = file(copy.path(), "-etc-os-release.drv");
+    edit(&os_release, "BUILD_ID=\\\"25.05", "BUILD_ID=\\\"mine-25.05");
+    edit(&os_release, "VERSION_ID=\\\"25.05", "VERSION_ID=\\\"24.11");
+    assert_eq!(release().value().unwrap().to_string(), "24.11");
+    fs::remove_file(os_release).unwrap();
+    let reason = release().unknown().unwrap().reason.clone();
+    assert!(
+        reason.contains("-etc-os-release.drv, which is not in"),
+        "{reason}"
+    );
+    for etc in fs::read_dir(copy.path())
+        .unwrap()
+        .map(|file| file.unwrap().path())
+    {
+        if etc.to_str().unwrap().ends_with("-etc.drv") {
+            edit(&etc, " os-release ", " other-release ");
+        }
+    }
+    let reason = release().unknown().unwrap().reason.clone();
+    assert!(reason.starts_with("`with-25.05-tag`"), "{reason}");
+    edit(&system(copy.path()), "with-25.05-tag", "25.05-tag");
+    assert_eq!(release().value().unwrap().to_string(), "25.05");
+}
+
+#[test]
 fn further_units_are_looked_into() {
     let directory = corpus("file");
     let mut generation = read_system(&directory, &[], false).unwrap();

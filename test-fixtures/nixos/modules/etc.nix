@@ -9,6 +9,25 @@
 let
   inherit (lib) mkDefault mkOption types;
 
+  # As NixOS writes it: what is more than letters and digits stands in quotes.
+  osRelease =
+    let
+      inherit (config.system) nixos;
+      quoted =
+        value: if builtins.match "[a-zA-Z0-9]+" value != null then value else builtins.toJSON value;
+    in
+    lib.concatStrings (
+      lib.mapAttrsToList (key: value: "${key}=${quoted value}\n") {
+        NAME = "NixOS";
+        ID = "nixos";
+        VERSION = "${nixos.release} (Fixture)";
+        VERSION_CODENAME = "fixture";
+        VERSION_ID = nixos.release;
+        BUILD_ID = nixos.version;
+        PRETTY_NAME = "NixOS ${nixos.release} (Fixture)";
+      }
+    );
+
   entries = lib.filter (entry: entry.enable) (lib.attrValues config.environment.etc);
 
   structured = lib.versionAtLeast config.system.nixos.release "26.11";
@@ -89,10 +108,7 @@ in
 
   config = {
     environment.etc = {
-      os-release.text = ''
-        ID=nixos
-        VERSION_ID="${config.system.nixos.release}"
-      '';
+      os-release.text = osRelease;
       hostname.text = config.networking.hostName + "\n";
     };
     system.build.etc = etc;

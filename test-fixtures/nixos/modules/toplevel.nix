@@ -116,9 +116,15 @@ in
           description = "The release, as in `24.11`.";
         };
 
-        label = mkOption {
+        version = mkOption {
           type = types.str;
           default = "${nixosRelease}.20${lib.replaceStrings [ "." ] [ "" ] nixosRelease}15.abcdef0";
+          description = "The full version, as in `24.11.20241115.abcdef0`.";
+        };
+
+        label = mkOption {
+          type = types.str;
+          default = config.system.nixos.version;
           description = "What the boot menu and `nixos-version` show.";
         };
       };

@@ -35,8 +35,8 @@ pub struct Projection {
     pub services: BTreeMap<ServiceName, Service>,
     /// The services' units that the configuration speaks of and does not switch off; none where that cannot be told.
     pub units: Option<BTreeSet<UnitName>>,
-    /// The units of well-known services that are on, with the programs that they stand for.
-    pub programs: BTreeMap<UnitName, Program>,
+    /// The units of well-known services that are on, with the programs that they stand for, as far as these are known.
+    pub programs: BTreeMap<UnitName, Setting<Program>>,
 }
 
 /// A system that was asked for and is not there.
@@ -126,7 +126,7 @@ impl Projection {
             generation.units.insert(unit, Setting::Unknown(unknown));
         }
         for (unit, program) in programs {
-            generation.units.insert(unit, Setting::Set(program));
+            generation.units.insert(unit, program);
         }
         generation.services = self.services;
     }
@@ -315,10 +315,17 @@ fn package(place: &Place<'_>) -> Result<Program, DecodeError> {
 fn well_known(
     name: &str,
     place: &Place<'_>,
-    programs: &mut BTreeMap<UnitName, Program>,
+    programs: &mut BTreeMap<UnitName, Setting<Program>>,
 ) -> Result<(), DecodeError> {
     let mut fields = place.fields()?;
-    let program = program(&mut fields)?;
+    let program = match fields.optional("unknown") {
+        None => Setting::Set(program(&mut fields)?),
+        Some(unknown) if unknown.boolean()? => Setting::Unknown(Unknown {
+            reason: format!("the package of the service `{name}` does not evaluate"),
+            at: None,
+        }),
+        Some(unknown) => return Err(unknown.error("must be true where it is there")),
+    };
     let instances = fields
         .optional("instances")
         .map(|place| place.each(Place::string));

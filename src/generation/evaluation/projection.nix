@@ -26,6 +26,7 @@ let
     head
     isAttrs
     isFunction
+    isString
     listToAttrs
     map
     mapAttrs
@@ -136,28 +137,44 @@ let
 
   get = foldl' (set: name: set.${name} or null);
 
-  # One service that does not evaluate, or has other options in this release, says nothing of the others.
+  # One service that does not evaluate, or has other options in this release, says nothing of the others. An option that
+  # throws was removed, and nobody can switch it on; a service that is on has a program, even if nothing tells which.
   readProgram =
     config: known:
     let
-      isOn = set: get set known.enable == true;
-      package = readPackage (get config known.package);
+      valueOr =
+        default: value:
+        let
+          tried = tryEval (deepSeq value value);
+        in
+        if tried.success then tried.value else default;
+      isOn = set: valueOr false (get set known.enable == true);
+      package = valueOr null (readPackage (get config known.package));
+      program = if package == null || package.name == "" then { unknown = true; } else package;
       found = get config known.instances;
-      instances = if isAttrs found then filter (name: isOn found.${name}) (attrNames found) else [ ];
-      program =
-        if known.instances == null then
-          if isOn config then package else null
-        else if instances == [ ] || package == null then
-          null
-        else
-          package // { inherit instances; };
-      tried = tryEval (deepSeq program program);
+      instances = valueOr [ ] (
+        if isAttrs found then filter (name: isOn found.${name}) (attrNames found) else [ ]
+      );
     in
-    if tried.success then tried.value else null;
+    if known.instances == null then
+      if isOn config then program else null
+    else if instances == [ ] then
+      null
+    else
+      program // { inherit instances; };
+
+  # The version says more, but it may be set to anything.
+  readRelease =
+    nixos:
+    let
+      version = nixos.version or null;
+      tried = tryEval (isString version && match "[0-9]{2}[.][0-9]{2}([^0-9].*)?" version != null);
+    in
+    plainOrNull (if tried.success && tried.value then version else nixos.release or null);
 
   readSystem = config: {
     format = 1;
-    release = plainOrNull (config.system.nixos.release or null);
+    release = readRelease (config.system.nixos or { });
     services = mapAttrs (readService (config.systemd.units or { })) (
       config.system.build.migrations or { }
     );

@@ -246,3 +246,27 @@ proptest! {
         let _ = decode(&bytes);
     }
 }
+
+#[test]
+fn a_program_may_be_unknown() {
+    let mut example = example();
+    example["units"] = json!(["postgresql.service", "redis-a.service", "redis-b.service"]);
+    example["programs"] =
+        json!({ "postgresql": { "unknown": true }, "redis": { "unknown": true, "instances": ["a"] } });
+    let mut generation = Generation::new("x", crate::model::Kind::Evaluation);
+    system(&example).fill(&mut generation);
+    let reason = |unit: &str| generation.units[unit].unknown().unwrap().reason.clone();
+    assert_eq!(
+        reason("postgresql.service"),
+        "the package of the service `postgresql` does not evaluate"
+    );
+    assert!(reason("redis-a.service").contains("`redis`"));
+    assert!(reason("redis-b.service").contains("does not look into units"));
+    for program in [
+        json!({ "unknown": false }),
+        json!({ "unknown": true, "name": "postgresql" }),
+    ] {
+        example["programs"] = json!({ "postgresql": program });
+        assert!(decode_value(&json!([example])).is_err(), "{program}");
+    }
+}

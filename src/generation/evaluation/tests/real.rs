@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use super::*;
-use crate::model::{Digester, Direction, Part, ServiceName, UnitName};
+use crate::model::{Digester, Direction, Part, ServiceName, Setting, UnitName};
 
 /// Nix with a store of its own, or none, aloud, on a machine without. With `CI` set nothing is skipped.
 fn nix() -> Option<Program> {
@@ -73,6 +73,8 @@ const FLAKE: &str = r#"
               grafana = { enable = throw "removed"; package = throw "removed"; };
               consul = { enable = false; package = { name = "consul-1.8"; }; };
               neo4j = { enable = true; package = { name = "neo4j-4.4.38"; }; };
+              nextcloud = { enable = true; package = throw "end of life"; };
+              influxdb.enable = true;
               jenkins = "no set";
               redis = {
                 package = { pname = "redis"; version = "7.2.4"; };
@@ -134,12 +136,18 @@ fn programs_of_well_known_services_are_read_each_for_itself() {
     let found: Vec<_> = generation
         .units
         .iter()
-        .map(|(unit, program)| (unit.as_str(), program.value().unwrap().display()))
+        .map(|(unit, program)| match program {
+            Setting::Unknown(unknown) => (unit.as_str(), unknown.reason.clone()),
+            program => (unit.as_str(), program.value().unwrap().display()),
+        })
         .collect();
+    let unknown = |service: &str| format!("the package of the service `{service}` does not evaluate");
     assert_eq!(
         found,
         [
+            ("influxdb.service", unknown("influxdb")),
             ("neo4j.service", "neo4j 4.4.38".to_owned()),
+            ("nextcloud-setup.service", unknown("nextcloud")),
             ("postgresql.service", "postgresql 17.2".to_owned()),
             ("redis-on.service", "redis 7.2.4".to_owned()),
         ]
@@ -297,6 +305,36 @@ fn a_configuration_is_read_with_the_nixpkgs_of_the_machine() {
     };
     let generation = nix.reader(&options).read(side(&evaluation, "x")).unwrap();
     assert_eq!(generation.release.value().unwrap().to_string(), "24.11");
+}
+
+#[test]
+fn the_release_is_that_of_the_version_where_this_is_one() {
+    let Some(nix) = nix() else { return };
+    let options = ReadOptions::default();
+    let file = nix.directory.path().join("x.nix");
+    for (version, release) in [
+        ("\"25.05.20250601.abcdef\"", "25.05"),
+        ("\"25.11pre-git\"", "25.11"),
+        ("\"mine-25.05\"", "24.11"),
+        ("\"25.055\"", "24.11"),
+        ("throw \"none\"", "24.11"),
+        ("null", "24.11"),
+    ] {
+        let text = format!(
+            "{{ system = {{ nixos = {{ version = {version}; release = \"24.11\"; label = \"23.05\"; }}; build = {{ }}; }}; }}"
+        );
+        fs::write(&file, text).unwrap();
+        let evaluation = Evaluation {
+            what: What::File {
+                file: file.clone(),
+                attribute: None,
+            },
+            inside: Vec::new(),
+        };
+        let generation = nix.reader(&options).read(side(&evaluation, "x")).unwrap();
+        let found = generation.release.value().unwrap().to_string();
+        assert_eq!(found, release, "{version}");
+    }
 }
 
 #[test]

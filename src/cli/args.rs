@@ -25,7 +25,7 @@ use super::exit;
     disable_help_subcommand = true
 )]
 pub(super) struct Cli {
-    /// Write no colours (so does NO_COLOR, or what is no terminal)
+    /// Write no colours; nor are there any with NO_COLOR set, or to what is no terminal
     #[arg(long, global = true)]
     pub(super) no_color: bool,
 
@@ -53,7 +53,7 @@ pub(super) enum Command {
     Show(Show),
     /// Print the completions of a shell
     Completions(Completions),
-    /// Print the manual page, or write one a command
+    /// Print the manual page, or write one for every command
     Man(Man),
 }
 
@@ -62,12 +62,12 @@ pub(super) enum Command {
 #[command(arg_required_else_help = true)]
 pub(super) struct Diff {
     /// The generation that ran (a reference, see --help)
-    #[arg(value_hint = ValueHint::AnyPath)]
+    #[arg(long_help = "The generation that ran, as a reference: see below", value_hint = ValueHint::AnyPath)]
     pub(super) old: OsString,
     /// The generation that is to run; left out, the whole of --file
     #[arg(value_hint = ValueHint::AnyPath, required_unless_present = "file")]
     pub(super) new: Option<OsString>,
-    /// End with 3 where there are steps
+    /// End with 4 where anything is refused, else with 3 where there are steps
     #[arg(long)]
     pub(super) exit_code: bool,
     #[command(flatten)]
@@ -81,7 +81,12 @@ pub(super) struct Diff {
 #[command(arg_required_else_help = true)]
 pub(super) struct Show {
     /// The generation (a reference, see --help); left out, the whole of --file
-    #[arg(value_name = "GEN", value_hint = ValueHint::AnyPath, required_unless_present = "file")]
+    #[arg(
+        value_name = "GEN",
+        long_help = "The generation, as a reference: see below; left out, the whole of --file",
+        value_hint = ValueHint::AnyPath,
+        required_unless_present = "file"
+    )]
     pub(super) generation: Option<OsString>,
     #[command(flatten)]
     pub(super) read: Read,
@@ -174,6 +179,7 @@ impl Report {
         report::Options {
             width: super::output::width(),
             scripts: self.scripts,
+            chosen: !self.services.is_empty(),
         }
     }
 }

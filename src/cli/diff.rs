@@ -1,7 +1,7 @@
 //! `nixmig diff`: what lies between two generations.
 
 use nixmig::plan;
-use nixmig::report::{Diff as Report, names, only_plan};
+use nixmig::report::{Diff as Report, Summary, names, only_plan};
 
 use super::args::Diff;
 use super::diagnostic::Failure;
@@ -20,10 +20,12 @@ pub(super) fn run(args: &Diff) -> Result<Exit, Failure> {
         new: &new,
         plan: &plan,
     };
-    let steps = plan.services.iter().any(|service| !service.steps.is_empty());
-    output::print(&report.write(args.report.format(), args.report.options())).map_err(Failure::Output)?;
-    match steps && args.exit_code {
-        true => Ok(Exit::Steps),
-        false => Ok(Exit::Fine),
-    }
+    let options = args.report.options();
+    output::print(&report.write(args.report.format(), options)).map_err(Failure::Output)?;
+    let summary = Summary::of(&plan, options.chosen);
+    Ok(match (args.exit_code, summary.refusals, summary.steps()) {
+        (false, ..) | (true, 0, 0) => Exit::Fine,
+        (true, 0, _) => Exit::Steps,
+        (true, ..) => Exit::Refused,
+    })
 }

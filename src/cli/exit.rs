@@ -11,16 +11,22 @@ pub(crate) enum Exit {
     Error,
     /// The command line is wrong.
     Usage,
-    /// `--exit-code` was given, and there are steps.
+    /// `--exit-code` was given, and there are steps to run.
     Steps,
+    /// `--exit-code` was given, and something is refused.
+    Refused,
 }
 
 /// Every code with its meaning, for `--help`.
-pub(super) const MEANINGS: [(Exit, &str); 4] = [
+pub(super) const MEANINGS: [(Exit, &str); 5] = [
     (Exit::Fine, "fine"),
     (Exit::Error, "error; stderr says what failed and what to do next"),
     (Exit::Usage, "the command line is wrong"),
-    (Exit::Steps, "--exit-code was given, and there are steps"),
+    (
+        Exit::Steps,
+        "--exit-code was given, and there are steps; nothing is refused",
+    ),
+    (Exit::Refused, "--exit-code was given, and something is refused"),
 ];
 
 impl Exit {
@@ -31,6 +37,7 @@ impl Exit {
             Self::Error => 1,
             Self::Usage => 2,
             Self::Steps => 3,
+            Self::Refused => 4,
         }
     }
 }

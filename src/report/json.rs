@@ -24,7 +24,7 @@ pub(super) fn diff(diff: &Diff<'_>, options: Options) -> String {
         format: FORMAT,
         old: diff.old.into(),
         new: diff.new.into(),
-        summary: Summary::of(plan).into(),
+        summary: Summary::of(plan, options.chosen).into(),
         services: plan
             .services
             .iter()
@@ -32,6 +32,7 @@ pub(super) fn diff(diff: &Diff<'_>, options: Options) -> String {
             .collect(),
         order: plan
             .steps()
+            .filter(|(service, _)| !service.is_refused())
             .map(|(service, step)| Place {
                 service: service.name.to_string(),
                 direction: step.direction.name(),
@@ -213,9 +214,12 @@ struct SummaryDocument {
     up: usize,
     down: usize,
     down_and_up: usize,
+    refused: usize,
+    refused_steps: usize,
     undecided: usize,
     unchanged: usize,
-    refused: usize,
+    unmigrated: usize,
+    refusals: usize,
     warnings: usize,
     notes: usize,
 }
@@ -228,9 +232,12 @@ impl From<Summary> for SummaryDocument {
             up: summary.up.services,
             down: summary.down.services,
             down_and_up: summary.both.services,
+            refused: summary.refused.services,
+            refused_steps: summary.refused.steps,
             undecided: summary.undecided,
             unchanged: summary.unchanged,
-            refused: summary.refused,
+            unmigrated: summary.unmigrated,
+            refusals: summary.refusals,
             warnings: summary.warnings,
             notes: summary.notes,
         }
@@ -274,6 +281,7 @@ impl PlanDocument {
                 Movement::Down => "down",
                 Movement::Both => "down-and-up",
                 Movement::Undecided => "undecided",
+                Movement::Refused => "refused",
                 Movement::Unchanged => "unchanged",
             },
             refused: plan.is_refused(),

@@ -38,6 +38,8 @@ pub struct Options {
     pub width: usize,
     /// Whether the words of scripts are shown, where they were read.
     pub scripts: bool,
+    /// Whether what is reported was cut down to services that somebody chose.
+    pub chosen: bool,
 }
 
 /// What lies between two generations, to be reported.

@@ -1,13 +1,14 @@
 //! Owns the phrases that text and Markdown share: one way of saying a thing, whoever draws it.
 
+use std::collections::BTreeMap;
+
 use super::Movement;
 use super::select::programs;
 use super::summary::count;
 use crate::model::{
-    Action, Direction, Generation, Migration, Part, Program, Service, ServiceName, Setting, Text, Unknown,
-    Version,
+    Action, Direction, Generation, Migration, Part, Service, ServiceName, Setting, Text, Unknown, Version,
 };
-use crate::plan::{Baseline, BaselineSource, Finding, Plan, ServicePlan, Step};
+use crate::plan::{Baseline, BaselineSource, Finding, Plan, ServicePlan, Step, StepId};
 
 /// How an item of a list of what a step has is to be taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,14 +102,6 @@ pub(super) fn unknown(unknown: &Unknown) -> String {
     }
 }
 
-/// `postgresql 17.2`.
-pub(super) fn program(program: &Program) -> String {
-    match &program.version {
-        Some(version) => format!("{} {version}", program.name),
-        None => program.name.clone(),
-    }
-}
-
 /// Where a generation was read from, and its release: `closure, NixOS 25.05`.
 pub(super) fn kind(generation: &Generation) -> String {
     let kind = generation.kind.name();
@@ -130,14 +123,57 @@ fn end(version: Option<Version>) -> String {
     version.map_or_else(|| "none".to_owned(), |version| version.to_string())
 }
 
-/// From where to where a service goes: `2023-09-14 → 2024-10-01`, or where it stays.
+/// From where to where a service goes: `2023-09-14 → 2024-10-01`, or where it stays and what changes below that.
 pub(super) fn way(service: &ServicePlan) -> String {
+    let (from, to) = (service.from(), service.to());
     match Movement::of(service) {
-        Movement::Unchanged => end(service.from()),
+        Movement::Unchanged => end(from),
         Movement::Undecided => format!("unknown → {}", end(service.target)),
-        Movement::Up | Movement::Down | Movement::Both => {
-            format!("{} → {}", end(service.from()), end(service.to()))
+        Movement::Refused if from == service.target => end(from),
+        Movement::Refused => format!("{} → {}", end(from), end(service.target)),
+        Movement::Up | Movement::Down | Movement::Both if from != to => {
+            format!("{} → {}", end(from), end(to))
         }
+        Movement::Up | Movement::Down | Movement::Both => {
+            let mut way = format!("stays at {}", end(to));
+            for (word, direction) in [("without", Direction::Down), ("with", Direction::Up)] {
+                let mut moved = moved(service, direction);
+                moved.sort_unstable();
+                if !moved.is_empty() {
+                    way.push_str(&format!(", {word} {}", versions(&moved)));
+                }
+            }
+            way
+        }
+    }
+}
+
+/// The versions that the steps of one direction bring the state through or back from, those that do not run by themselves
+/// included.
+fn moved(service: &ServicePlan, direction: Direction) -> Vec<Version> {
+    let steps = service.steps.iter();
+    steps
+        .filter(|step| step.direction == direction)
+        .flat_map(|step| step.swallowed.iter().copied().chain([step.version()]))
+        .collect()
+}
+
+/// The steps that run, each with its number in the order of all: those of services that are not refused.
+pub(super) fn places(plan: &Plan) -> BTreeMap<StepId, usize> {
+    let runs = |id: &&StepId| {
+        plan.services
+            .get(id.service)
+            .is_some_and(|service| !service.is_refused())
+    };
+    plan.order.iter().filter(runs).copied().zip(1..).collect()
+}
+
+/// How many steps a service takes: `3 steps`, `3 steps, not run`.
+pub(super) fn length(service: &ServicePlan) -> String {
+    let steps = count(service.steps.len(), "step");
+    match service.is_refused() && !service.steps.is_empty() {
+        true => format!("{steps}, not run"),
+        false => steps,
     }
 }
 
@@ -235,8 +271,9 @@ pub(super) fn facts(migration: &Migration) -> Vec<String> {
     program.into_iter().chain(cumulative).collect()
 }
 
-/// What a generation holds, in one line: `2 services, 12 migrations; 3 unknown`.
-pub(super) fn holdings(generation: &Generation) -> String {
+/// What a generation holds, in one line: `2 services, 12 migrations; 3 unknown`. `chosen` says that it was cut down to some
+/// services.
+pub(super) fn holdings(generation: &Generation, chosen: bool) -> String {
     let migrations: usize = generation
         .services
         .values()
@@ -244,6 +281,8 @@ pub(super) fn holdings(generation: &Generation) -> String {
         .sum();
     let unknown = unknowns(generation);
     let mut line = match generation.services.len() {
+        0 if !generation.unread.is_empty() => "No migrations were found".to_owned(),
+        0 if chosen => "No chosen service declares migrations".to_owned(),
         0 => "No service declares migrations".to_owned(),
         services => format!(
             "{}, {}",

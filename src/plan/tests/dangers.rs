@@ -246,10 +246,16 @@ fn only_what_runs_is_judged() {
         };
     });
     let down = plan("1 2 3*", "1", &bare);
-    assert_eq!((steps(&down).as_str(), down.findings.as_slice()), ("-2,3", [].as_slice()));
+    assert_eq!(
+        (steps(&down).as_str(), down.findings.as_slice()),
+        ("-2,3", [].as_slice())
+    );
     assert_eq!(down.to(), Some(version("1")));
     let up = plan("1", "1 2 3*", &bare);
-    assert_eq!((steps(&up).as_str(), up.findings.as_slice()), ("+2,3", [].as_slice()));
+    assert_eq!(
+        (steps(&up).as_str(), up.findings.as_slice()),
+        ("+2,3", [].as_slice())
+    );
     // It is the cumulative one that has to have a way down.
     let stuck = plan("1 2 3*", "1", |service| {
         on("3", |migration| migration.down = Action::default())(service);

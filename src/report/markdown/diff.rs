@@ -1,11 +1,12 @@
 //! What lies between two generations, as Markdown.
 
-use super::super::summary::count;
+use std::collections::BTreeMap;
+
 use super::super::words::{self, Weight};
 use super::super::{Diff, Movement, Options, Summary};
 use super::quote::{cell, code, html, prose};
 use super::{Page, heading, list, scripts, warning};
-use crate::plan::{Finding, Plan, Presence, ServicePlan, Step, StepId};
+use crate::plan::{Finding, Presence, ServicePlan, Step, StepId};
 
 /// Writes a plan.
 pub(in crate::report) fn diff(diff: &Diff<'_>, options: Options) -> String {
@@ -16,7 +17,7 @@ pub(in crate::report) fn diff(diff: &Diff<'_>, options: Options) -> String {
         code(&diff.old.label),
         code(&diff.new.label)
     ));
-    page.block(format!("**{}**", Summary::of(plan)));
+    page.block(format!("**{}**", Summary::of(plan, options.chosen)));
     if !plan.services.is_empty() {
         page.block("| Service | Direction | From → to | Steps | Findings |");
         page.line("|---|---|---|--:|---|");
@@ -24,15 +25,16 @@ pub(in crate::report) fn diff(diff: &Diff<'_>, options: Options) -> String {
     for service in &plan.services {
         page.line(row(service));
     }
+    let places = words::places(plan);
     for (index, service) in plan.services.iter().enumerate() {
-        if !service.steps.is_empty() || service.baseline.is_some() {
+        if !service.steps.is_empty() || service.baseline.is_some() || service.is_refused() {
             let summary = format!(
                 "<code>{}</code>: {}",
                 html(service.name.as_str()),
-                count(service.steps.len(), "step")
+                words::length(service)
             );
             page.folded(&summary, |page| {
-                self::service(page, plan, index, service, options);
+                self::service(page, &places, index, service, options);
             });
         }
     }
@@ -62,37 +64,54 @@ fn row(service: &ServicePlan) -> String {
     codes.sort_unstable();
     codes.dedup();
     let refused = if service.is_refused() { "**refused** " } else { "" };
+    let waiting = match service.is_refused() && !service.steps.is_empty() {
+        true => ", not run",
+        false => "",
+    };
     let cells = [
         code(service.name.as_str()),
         format!("{}{presence}", Movement::of(service).name()),
         words::way(service),
-        service.steps.len().to_string(),
+        format!("{}{waiting}", service.steps.len()),
         format!("{refused}{}", list(codes)),
     ];
     let cells: Vec<_> = cells.iter().map(|text| cell(text)).collect();
     format!("| {} |", cells.join(" | "))
 }
 
-fn service(page: &mut Page, plan: &Plan, index: usize, service: &ServicePlan, options: Options) {
+fn service(
+    page: &mut Page,
+    places: &BTreeMap<StepId, usize>,
+    index: usize,
+    service: &ServicePlan,
+    options: Options,
+) {
     for sentence in service.baseline.iter().flat_map(words::baseline) {
         page.block(format!("First contact: {}", prose(&sentence)));
+    }
+    let refused = service.is_refused();
+    if refused && !service.steps.is_empty() {
+        page.block("**Would run if it were not refused:**");
     }
     for (number, step) in service.steps.iter().enumerate() {
         let id = StepId {
             service: index,
             step: number,
         };
-        let place = plan.order.iter().position(|other| *other == id);
-        self::step(page, place, step, options);
+        self::step(page, places.get(&id).copied(), step, options);
     }
-    if !service.steps.is_empty() && !service.units.is_empty() {
-        page.block(format!("Held back meanwhile: {}", list(&service.units)));
+    let lead = match refused {
+        true => "Held back until that is decided",
+        false => "Held back meanwhile",
+    };
+    if (refused || !service.steps.is_empty()) && !service.units.is_empty() {
+        page.block(format!("{lead}: {}", list(&service.units)));
     }
 }
 
-/// Writes one step. `place` is where in the order of all steps it comes.
+/// Writes one step. `place` is its number among the steps that run, if it does.
 fn step(page: &mut Page, place: Option<usize>, step: &Step, options: Options) {
-    let place = place.map_or_else(String::new, |place| format!("step {}, ", place + 1));
+    let place = place.map_or_else(String::new, |place| format!("step {place}, "));
     let items: Vec<_> = words::step(step)
         .into_iter()
         .map(|(weight, text)| match weight {

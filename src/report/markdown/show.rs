@@ -11,7 +11,7 @@ use crate::model::{Direction, Generation, Migration, Service, Setting, UnitName}
 pub(in crate::report) fn show(generation: &Generation, options: Options) -> String {
     let mut page = Page::default();
     page.line(format!("### Migrations of {}", code(&generation.label)));
-    page.block(format!("**{}**", words::holdings(generation)));
+    page.block(format!("**{}**", words::holdings(generation, options.chosen)));
     page.gap();
     heading(&mut page, "", generation);
     for unknown in &generation.unread {
@@ -35,7 +35,7 @@ pub(in crate::report) fn show(generation: &Generation, options: Options) -> Stri
     for (unit, program) in programs(generation) {
         let program = match program {
             Setting::Unset => "no program found".to_owned(),
-            Setting::Set(program) => code(&words::program(program)),
+            Setting::Set(program) => code(&program.display()),
             Setting::Unknown(unknown) => format!("unknown: {}", prose(&words::unknown(unknown))),
         };
         page.line(format!("| {} | {} |", code(unit.as_str()), cell(&program)));
@@ -50,7 +50,7 @@ fn service(page: &mut Page, service: &Service, options: Options) {
     }
     let units = |units: &std::collections::BTreeSet<UnitName>| list(units);
     setting(page, "package", &service.package, |package| {
-        code(&words::program(package))
+        code(&package.display())
     });
     setting(page, "gates", &service.units, units);
     setting(page, "requires", &service.requires, units);

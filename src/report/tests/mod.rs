@@ -33,6 +33,7 @@ fn bare(text: &str) -> String {
 const WITH_SCRIPTS: Options = Options {
     width: 90,
     scripts: true,
+    chosen: false,
 };
 
 fn options(name: &str) -> Options {
@@ -67,6 +68,7 @@ fn a_narrow_page_and_its_colours() {
     let options = Options {
         width: 40,
         scripts: false,
+        chosen: false,
     };
     let text = write(&samples::everyday(), Format::Text, options);
     insta::assert_snapshot!("narrow.text", text.replace('\x1b', "␛"));
@@ -82,6 +84,7 @@ fn nothing_breakable_is_wider_than_the_page() {
                 Options {
                     width,
                     scripts: false,
+                    chosen: false,
                 },
             ));
             for line in text.lines().filter(|line| line.chars().count() > width) {
@@ -153,7 +156,14 @@ fn documents_are_as_their_schemas_have_it() {
         for scripts in [false, true] {
             assert_valid(
                 &diff,
-                &write(&sample(), Format::Json, Options { width: 80, scripts }),
+                &write(
+                    &sample(),
+                    Format::Json,
+                    Options {
+                        scripts,
+                        ..WITH_SCRIPTS
+                    },
+                ),
             );
         }
     }

@@ -191,7 +191,7 @@ pub(super) fn everyday() -> Sample {
     sample(services, vec![unmigrated])
 }
 
-/// A service whose histories went apart.
+/// A service whose histories went apart, one whose newest step goes with older ones, and one that changes below its newest.
 pub(super) fn both_ways() -> Sample {
     let mut gitlab = service(
         "gitlab",
@@ -209,7 +209,21 @@ pub(super) fn both_ways() -> Sample {
             "See that both generations are meant.",
         )
     });
-    sample(vec![gitlab], Vec::new())
+    let mut cumulative = down(migration("2024-05-01"));
+    cumulative.swallowed = versions(&["2023-01-01", "2023-09-14"]);
+    let nextcloud = service(
+        "nextcloud",
+        &["2022-01-01", "2023-01-01", "2023-09-14", "2024-05-01"],
+        Some("2022-01-01"),
+        vec![cumulative],
+    );
+    let redis = service(
+        "redis",
+        &["2023-01-01", "2024-01-01", "2024-09-01"],
+        Some("2024-09-01"),
+        vec![down(migration("2024-01-01")), up(migration("2024-03-01"))],
+    );
+    sample(vec![gitlab, nextcloud, redis], Vec::new())
 }
 
 /// Services that are met for the first time, with and without an answer, and one that is no longer declared.
@@ -271,7 +285,7 @@ pub(super) fn first_contact() -> Sample {
     sample(vec![lost, undecided, gained], Vec::new())
 }
 
-/// A way down that there is not.
+/// A way down that there is not, a gate that is masked, and beside them what runs all the same.
 pub(super) fn refused() -> Sample {
     let stuck = down(Migration {
         down: Action {
@@ -293,7 +307,22 @@ pub(super) fn refused() -> Sample {
             "Stay on a generation that has it.",
         )
     });
-    sample(vec![mongodb], Vec::new())
+    let mut masked = service("gitea", &["2023-01-01"], Some("2024-01-01"), Vec::new());
+    masked.findings.push(finding(
+        Code::Masked,
+        Severity::Refused,
+        "gitea",
+        "the gate of gitea is masked, so its units cannot start",
+        "Find what links `migrate-gitea.service` to /dev/null.",
+    ));
+    let quiet = service("grafana", &["2024-01-01"], Some("2024-01-01"), Vec::new());
+    let moving = service(
+        "redis",
+        &["2024-01-01"],
+        Some("2025-01-01"),
+        vec![up(migration("2025-01-01"))],
+    );
+    sample(vec![masked, quiet, mongodb, moving], Vec::new())
 }
 
 /// A destructive step whose author, label and paths try to be more than text.

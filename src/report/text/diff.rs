@@ -1,11 +1,13 @@
 //! What lies between two generations, as text.
 
+use std::collections::BTreeMap;
+
 use super::super::summary::count;
 use super::super::{Diff, Movement, Options, Summary};
 use super::page::{Page, Tone, plain, span};
 use super::{direction, heading, items, list, location, scripts, warning, words};
 use crate::model::UnitName;
-use crate::plan::{Finding, Plan, Presence, ServicePlan, Severity, Step, StepId};
+use crate::plan::{Finding, Presence, ServicePlan, Severity, Step, StepId};
 
 /// How far the lines of a step are in.
 const STEP: usize = 6;
@@ -15,10 +17,11 @@ pub(in crate::report) fn diff(diff: &Diff<'_>, options: Options) -> String {
     let mut page = Page::new(options.width);
     heading(&mut page, "from  ", diff.old);
     heading(&mut page, "to    ", diff.new);
+    let places = words::places(diff.plan);
     for (index, plan) in diff.plan.services.iter().enumerate() {
         if noteworthy(plan) {
             page.gap();
-            service(&mut page, diff.plan, index, plan, options);
+            service(&mut page, &places, index, plan, options);
         }
     }
     let quiet: Vec<_> = diff
@@ -37,27 +40,45 @@ pub(in crate::report) fn diff(diff: &Diff<'_>, options: Options) -> String {
         self::finding(&mut page, finding);
     }
     page.gap();
-    page.line(0, 2, &[span(Tone::Strong, Summary::of(diff.plan))]);
+    page.line(
+        0,
+        2,
+        &[span(Tone::Strong, Summary::of(diff.plan, options.chosen))],
+    );
     page.finish()
 }
 
 /// Whether there is more to say of a service than that it is there.
 fn noteworthy(service: &ServicePlan) -> bool {
-    !service.steps.is_empty() || service.presence != Presence::Both || service.baseline.is_some()
+    !service.steps.is_empty()
+        || service.presence != Presence::Both
+        || service.baseline.is_some()
+        || service.is_refused()
 }
 
-fn service(page: &mut Page, plan: &Plan, index: usize, service: &ServicePlan, options: Options) {
+fn service(
+    page: &mut Page,
+    places: &BTreeMap<StepId, usize>,
+    index: usize,
+    service: &ServicePlan,
+    options: Options,
+) {
+    let refused = service.is_refused();
     let movement = Movement::of(service);
     let tone = match movement {
         Movement::Up => Tone::Up,
         Movement::Down | Movement::Both => Tone::Down,
-        Movement::Undecided => Tone::Refused,
+        Movement::Undecided | Movement::Refused => Tone::Refused,
         Movement::Unchanged => Tone::Faint,
     };
     let presence = match service.presence {
         Presence::Both => "",
         Presence::Lost => "  (no longer declared)",
         Presence::Gained => "  (newly declared)",
+    };
+    let mark = match refused && movement != Movement::Refused {
+        true => "  refused",
+        false => "",
     };
     page.line(
         0,
@@ -69,33 +90,34 @@ fn service(page: &mut Page, plan: &Plan, index: usize, service: &ServicePlan, op
             plain("  "),
             plain(words::way(service)),
             span(Tone::Faint, presence),
-            span(Tone::Refused, if service.is_refused() { "  refused" } else { "" }),
+            span(Tone::Refused, mark),
         ],
     );
     for sentence in service.baseline.iter().flat_map(words::baseline) {
         page.prose(2, span(Tone::Note, "first contact:"), &sentence);
+    }
+    if refused && !service.steps.is_empty() {
+        page.line(2, 4, &[span(Tone::Refused, "would run if it were not refused:")]);
     }
     for (number, step) in service.steps.iter().enumerate() {
         let id = StepId {
             service: index,
             step: number,
         };
-        let place = plan.order.iter().position(|other| *other == id);
-        self::step(page, place, step, options);
+        self::step(page, places.get(&id).copied(), step, options);
     }
-    if !service.steps.is_empty() {
-        list(
-            page,
-            2,
-            "held back meanwhile:",
-            service.units.iter().map(UnitName::as_str),
-        );
+    let lead = match refused {
+        true => "held back until that is decided:",
+        false => "held back meanwhile:",
+    };
+    if refused || !service.steps.is_empty() {
+        list(page, 2, lead, service.units.iter().map(UnitName::as_str));
     }
 }
 
-/// Draws one step. `place` is where in the order of all steps it comes.
+/// Draws one step. `place` is its number among the steps that run, if it does.
 fn step(page: &mut Page, place: Option<usize>, step: &Step, options: Options) {
-    let place = place.map_or_else(|| "-".to_owned(), |place| format!("{}.", place + 1));
+    let place = place.map_or_else(|| "-".to_owned(), |place| format!("{place}."));
     let mut line = vec![
         span(Tone::Faint, format!("{place:>5} ")),
         span(

@@ -4,7 +4,7 @@ use super::super::Options;
 use super::super::select::programs;
 use super::page::{Page, Tone, plain, span};
 use super::{direction, heading, items, list, location, scripts, warning, words};
-use crate::model::{Direction, Generation, Migration, Service, Setting, UnitName, Version};
+use crate::model::{Direction, Generation, Migration, Program, Service, Setting, UnitName, Version};
 
 /// How far the lines of a migration are in.
 const MIGRATION: usize = 4;
@@ -29,7 +29,7 @@ pub(in crate::report) fn show(generation: &Generation, options: Options) -> Stri
     for (unit, program) in programs(generation) {
         let program = match program {
             Setting::Unset => span(Tone::Faint, "no program found"),
-            Setting::Set(program) => plain(words::program(program)),
+            Setting::Set(program) => plain(program.display()),
             Setting::Unknown(unknown) => span(Tone::Note, format!("unknown: {}", words::unknown(unknown))),
         };
         page.line(2, 4, &[plain(format!("{:<column$}  ", unit.as_str())), program]);
@@ -46,7 +46,11 @@ pub(in crate::report) fn show(generation: &Generation, options: Options) -> Stri
         page.prose(2, span(Tone::Note, "-"), &words::unknown(unknown));
     }
     page.gap();
-    page.line(0, 2, &[span(Tone::Strong, words::holdings(generation))]);
+    page.line(
+        0,
+        2,
+        &[span(Tone::Strong, words::holdings(generation, options.chosen))],
+    );
     page.finish()
 }
 
@@ -61,7 +65,7 @@ fn service(page: &mut Page, service: &Service, options: Options) {
         line.push(span(Tone::Refused, "  masked: its gate never runs"));
     }
     page.line(0, 2, &line);
-    setting(page, "package:", &service.package, words::program);
+    setting(page, "package:", &service.package, Program::display);
     setting(page, "gates:", &service.units, |units| {
         words::names(units.iter().map(UnitName::as_str))
     });

@@ -378,3 +378,52 @@ fn a_narrow_terminal() {
         seen(command.env("COLUMNS", "60"), &[(root, "ROOT")])
     );
 }
+
+/// Ctrl-C while an evaluation runs: nixmig dies of it without a word, and nothing that it started stays.
+#[test]
+fn an_interrupt_leaves_no_child_behind() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::time::Duration;
+
+    let directory = tempfile::tempdir().unwrap();
+    let (nix, pids) = (directory.path().join("nix"), directory.path().join("pids"));
+    let script = format!(
+        "#!/bin/sh\nsleep 600 &\necho $$ $! > {0}.new\nmv {0}.new {0}\nwait\n",
+        pids.display()
+    );
+    std::fs::write(&nix, script).unwrap();
+    std::fs::set_permissions(&nix, std::fs::Permissions::from_mode(0o755)).unwrap();
+
+    let child = nixmig(&["diff", ".#atlas", ".#atlas"])
+        .env("PATH", format!("{}:/usr/bin:/bin", directory.path().display()))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let wait = |done: &dyn Fn() -> bool| {
+        (0..500).any(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            done()
+        })
+    };
+    assert!(wait(&|| pids.exists()), "no evaluation began");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(
+        (output.status.signal(), output.stdout, output.stderr),
+        (Some(2), Vec::new(), Vec::new())
+    );
+    for pid in std::fs::read_to_string(&pids).unwrap().split_whitespace() {
+        let gone = || {
+            let ps = Command::new("ps")
+                .args(["-o", "stat=", "-p", pid])
+                .output()
+                .unwrap();
+            // One that is dead may not have been reaped yet by whoever inherited it.
+            ps.stdout.is_empty() || ps.stdout.starts_with(b"Z")
+        };
+        assert!(wait(&gone), "{pid} is left behind");
+    }
+}

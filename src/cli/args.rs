@@ -113,7 +113,7 @@ pub(super) struct Man {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Reading")]
 pub(super) struct Read {
-    /// Let references name attributes of a Nix file, or leave one out for the whole file
+    /// Take references as attributes of this Nix file; one that is left out is the whole file
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) file: Option<PathBuf>,
     /// Read `current`, profiles and store paths below another root directory
@@ -122,7 +122,7 @@ pub(super) struct Read {
     /// The profile whose generations numbers name
     #[arg(long, value_name = "PATH", default_value = "/nix/var/nix/profiles/system", value_hint = ValueHint::AnyPath)]
     profile: PathBuf,
-    /// How long an evaluation may take, in seconds
+    /// Give an evaluation up after this long; without, it may take any time
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
 }

@@ -46,6 +46,8 @@ pub(super) enum Failure {
         path: PathBuf,
         /// Why.
         error: io::Error,
+        /// Whether others were written before it.
+        after_others: bool,
     },
 }
 
@@ -109,12 +111,19 @@ fn diagnose(failure: &Failure) -> Diagnosis<'_> {
                 "See where stdout leads: a full disk, a closed pipe.".to_owned(),
             )
         },
-        Failure::Write { path, error } => Diagnosis {
+        Failure::Write {
+            path,
+            error,
+            after_others,
+        } => Diagnosis {
             causes: Some(error),
-            left: "Pages that were written before stay.",
+            left: match after_others {
+                true => "Pages that were written before stay.",
+                false => UNTOUCHED,
+            },
             ..Diagnosis::new(
                 format!("`{}` could not be written", path.display()),
-                "Name a directory that is there and can be written to.".to_owned(),
+                "Name a directory that is there and that you may write to.".to_owned(),
             )
         },
     }

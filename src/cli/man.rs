@@ -18,12 +18,16 @@ pub(super) fn run(args: &Man) -> Result<Exit, Failure> {
         output::print(&page).map_err(Failure::Output)?;
         return Ok(Exit::Fine);
     };
-    for command in command.get_subcommands().chain([&command]) {
+    for (number, command) in command.get_subcommands().chain([&command]).enumerate() {
         let page = Page::new(command.clone());
         let path = directory.join(page.get_filename());
         render(&page)
             .and_then(|page| std::fs::write(&path, page))
-            .map_err(|error| Failure::Write { path, error })?;
+            .map_err(|error| Failure::Write {
+                path,
+                error,
+                after_others: number > 0,
+            })?;
     }
     Ok(Exit::Fine)
 }

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 
+use crate::fixtures::Fixtures;
+
 /// nixmig with nothing of the environment but what tests need: a width, and a home that is not there.
 pub(crate) fn nixmig(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nixmig"));
@@ -13,6 +15,14 @@ pub(crate) fn nixmig(arguments: &[&str]) -> Command {
         .env("HOME", "/homeless-shelter")
         .env("LANG", "C.UTF-8")
         .stdin(Stdio::null());
+    command
+}
+
+/// nixmig with what else Nix needs to work on the fixtures' store.
+pub(crate) fn nixmig_in(fixtures: &Fixtures, arguments: &[&str]) -> Command {
+    let mut command = nixmig(arguments);
+    command.envs(fixtures.environment());
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command
 }
 

@@ -16,3 +16,5 @@ mod derivation;
 #[path = "../common/fixtures.rs"]
 mod fixtures;
 mod source;
+mod text;
+mod ways;

@@ -190,7 +190,7 @@ fn steps(moves: &Moves, past: Option<&Service>, target: Option<&Service>, expect
             swallowed: down.swallowed.clone(),
             undoable: None,
             needs_acknowledgement: runs && migration.down.warn.is_set(),
-            built_in_backup: backed_up(&migration, Direction::Down, past) == Some(Protection::BuiltIn),
+            built_in_backup: is_built_in(&migration, Direction::Down, past),
             migration,
         }
     });
@@ -207,7 +207,7 @@ fn steps(moves: &Moves, past: Option<&Service>, target: Option<&Service>, expect
             swallowed: up.swallowed.clone(),
             undoable,
             needs_acknowledgement: !acknowledged && (migration.up.warn.is_set() || undoable == Some(false)),
-            built_in_backup: backed_up(&migration, Direction::Up, target) == Some(Protection::BuiltIn),
+            built_in_backup: is_built_in(&migration, Direction::Up, target),
             migration,
         })
     });
@@ -223,6 +223,14 @@ pub(super) enum Protection {
     BuiltIn,
     /// Nothing.
     None,
+}
+
+/// Whether nixmig itself backs the state up for an action; `None` where that cannot be told.
+fn is_built_in(migration: &Migration, direction: Direction, service: Option<&Service>) -> Option<bool> {
+    match backed_up(migration, direction, service) {
+        Some(protection) => Some(protection == Protection::BuiltIn),
+        None => migration.action(direction).script.is_unset().then_some(false),
+    }
 }
 
 /// What protects an action with a script; `None` where it has no script, or where that cannot be told.

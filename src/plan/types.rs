@@ -155,7 +155,8 @@ pub struct Step {
     /// Whether it has to be acknowledged before it runs, and is not yet by the module.
     pub needs_acknowledgement: bool,
     /// Whether nixmig itself backs the state directories up, for want of a `backup` and `restore`.
-    pub built_in_backup: bool,
+    /// `None` where that cannot be told.
+    pub built_in_backup: Option<bool>,
 }
 
 impl Step {

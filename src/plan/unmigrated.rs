@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::contact::program_of;
 use super::finding::{Code, Finding, Severity};
-use super::words::names;
+use super::words::{READ_OTHERWISE, names};
 use super::{Plan, ServicePlan};
 use crate::model::{
     Direction, Generation, KnownService, Program, Service, UnitName, compare_versions, known_services,
@@ -45,6 +45,7 @@ pub(super) fn find(old: &Generation, new: &Generation, plan: &mut Plan) {
             None => untold.push(unit.as_str()),
         }
     }
+    plan.findings.extend(without_units(old, new));
     if !untold.is_empty() {
         plan.findings.push(Finding {
             code: Code::Unknown,
@@ -60,6 +61,32 @@ pub(super) fn find(old: &Generation, new: &Generation, plan: &mut Plan) {
             at: None,
         });
     }
+}
+
+/// Where a side does not show its units, nothing is compared, and that is said.
+fn without_units(old: &Generation, new: &Generation) -> Option<Finding> {
+    let mut sides = [old, new].into_iter().filter(|side| !side.units_complete);
+    let side = sides.next()?;
+    let also = sides.next().map(|side| format!(" and `{}`", side.label));
+    let show = if also.is_some() {
+        "do not show"
+    } else {
+        "does not show"
+    };
+    Some(Finding {
+        code: Code::Unknown,
+        severity: Severity::Note,
+        service: None,
+        versions: Vec::new(),
+        direction: None,
+        message: format!(
+            "whether data formats of well-known services moved cannot be told: `{}`{} {show} all units",
+            side.label,
+            also.unwrap_or_default()
+        ),
+        help: READ_OTHERWISE.to_owned(),
+        at: None,
+    })
 }
 
 /// What two programs of a unit tell.

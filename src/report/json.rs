@@ -347,7 +347,7 @@ struct StepDocument {
     action: ActionDocument,
     undoable: Option<bool>,
     needs_acknowledgement: bool,
-    built_in_backup: bool,
+    built_in_backup: Option<bool>,
     origin: Option<LocationDocument>,
 }
 

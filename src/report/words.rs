@@ -40,8 +40,10 @@ pub(super) fn parts(action: &Action) -> Vec<(Weight, String)> {
 pub(super) fn step(step: &Step) -> Vec<(Weight, String)> {
     let mut items = parts(step.action());
     let mut add = |weight, text: &str| items.push((weight, text.to_owned()));
-    if step.built_in_backup {
-        add(Weight::Fine, "state directories backed up");
+    match step.built_in_backup {
+        Some(true) => add(Weight::Fine, "state directories backed up"),
+        Some(false) => {}
+        None => add(Weight::Unknown, "backup of state directories unknown"),
     }
     match (step.direction, step.undoable) {
         (Direction::Up, Some(true)) => add(Weight::Fine, "down"),

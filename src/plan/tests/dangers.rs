@@ -156,7 +156,7 @@ fn unprotected() {
         let finding = only(&without.findings, Code::Unprotected);
         assert_eq!(finding.severity, Severity::Warning);
         assert_eq!(finding.direction.map(Direction::name), Some(direction));
-        assert!(!without.steps[0].built_in_backup);
+        assert_eq!(without.steps[0].built_in_backup, Some(false));
 
         let own = plan(old, new, |service| {
             bare(service);
@@ -167,8 +167,15 @@ fn unprotected() {
             })(service);
         });
         assert_eq!(own.findings, []);
-        assert!(!own.steps[0].built_in_backup);
-        assert!(plan(old, new, |_| ()).steps[0].built_in_backup);
+        assert_eq!(own.steps[0].built_in_backup, Some(false));
+        assert_eq!(plan(old, new, |_| ()).steps[0].built_in_backup, Some(true));
+        let untold = plan(old, new, |service| {
+            service.state_directories = Setting::Unknown(Unknown {
+                reason: "depends on `cfg.dataDir`".to_owned(),
+                at: None,
+            });
+        });
+        assert_eq!(untold.steps[0].built_in_backup, None);
     }
     // A backup that nothing restores protects nothing.
     let half = plan("1", "1 2", |service| {

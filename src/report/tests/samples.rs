@@ -74,7 +74,7 @@ fn up(migration: Migration) -> Step {
         migration: Arc::new(migration),
         swallowed: Vec::new(),
         needs_acknowledgement: false,
-        built_in_backup: false,
+        built_in_backup: Some(false),
     }
 }
 
@@ -161,7 +161,7 @@ pub(super) fn everyday() -> Sample {
         up: action("2025-04-01", &[Part::Script]),
         ..migration("2025-04-01")
     });
-    plain.built_in_backup = true;
+    plain.built_in_backup = Some(true);
     let mut postgresql = service(
         "postgresql",
         &["2022-11-20"],

@@ -1,4 +1,4 @@
-//! One host, read in several ways: the same plan, but where a way must say that it cannot tell.
+//! One host, read in four ways: the same plan, but where a way must say that it cannot tell.
 //!
 //! What differs from the closures' plan is a snapshot, a line a place. Two rules hold besides, whatever the snapshot says:
 //! nothing that closures know is *absent* elsewhere, and the path of a service is the same unless a finding says that it
@@ -18,16 +18,18 @@ enum Way {
     Closure,
     Derivation,
     Evaluation,
+    Source,
 }
 
 impl Way {
-    const ALL: [Self; 3] = [Self::Closure, Self::Derivation, Self::Evaluation];
+    const ALL: [Self; 4] = [Self::Closure, Self::Derivation, Self::Evaluation, Self::Source];
 
     fn name(self) -> &'static str {
         match self {
             Self::Closure => "closure",
             Self::Derivation => "derivation",
             Self::Evaluation => "evaluation",
+            Self::Source => "source",
         }
     }
 
@@ -36,6 +38,10 @@ impl Way {
             Self::Closure => generation.toplevel.display().to_string(),
             Self::Derivation => generation.derivation.display().to_string(),
             Self::Evaluation => format!("{}#{}", fixtures.flake(), generation.name()),
+            Self::Source => {
+                let directory = fixtures.source(&generation.host, generation.number);
+                format!("source:{}", directory.display())
+            }
         }
     }
 }
@@ -90,14 +96,29 @@ fn differences(place: &str, closure: &Value, other: &Value, found: &mut Vec<Stri
         return findings(place, closure, other, found);
     }
     match (closure, other) {
+        (Value::Array(services), Value::Array(others)) if place == "/services" => {
+            let named = |name: &Value, among: &[Value]| {
+                let mut among = among.iter();
+                among.find(|service| service["name"] == *name).cloned()
+            };
+            for service in services {
+                let name = &service["name"];
+                match named(name, others) {
+                    Some(other) => differences(name.as_str().unwrap(), service, &other, found),
+                    None => found.push(format!("{}: not there", name.as_str().unwrap())),
+                }
+            }
+            let mut more = others.iter().map(|service| &service["name"]);
+            found.extend(
+                more.by_ref()
+                    .filter(|name| named(name, services).is_none())
+                    .map(|name| format!("{}: also there", name.as_str().unwrap())),
+            );
+        }
         (Value::Object(fields), Value::Object(others)) if !is_unknown(closure) && !is_unknown(other) => {
             let keys: BTreeSet<_> = fields.keys().chain(others.keys()).collect();
             for key in keys {
                 if !["origin", "path"].contains(&key.as_str()) {
-                    let place = match &closure["name"] {
-                        Value::String(name) => format!("{place} ({name})"),
-                        _ => place.to_owned(),
-                    };
                     differences(&format!("{place}/{key}"), &closure[key], &other[key], found);
                 }
             }
@@ -107,7 +128,21 @@ fn differences(place: &str, closure: &Value, other: &Value, found: &mut Vec<Stri
                 differences(&format!("{place}/{index}"), item, other, found);
             }
         }
-        _ => found.push(format!("{place}: {closure} → {other}")),
+        _ => found.push(format!("{place}: {} → {}", brief(closure), brief(other))),
+    }
+}
+
+/// Services by their names, and steps by what they are called.
+fn brief(value: &Value) -> String {
+    let words = |value: &Value| {
+        let called = ["service", "direction", "version", "name"];
+        let words: Vec<_> = called.iter().filter_map(|key| value.get(key)?.as_str()).collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    };
+    match value {
+        Value::Array(items) => format!("[{}]", items.iter().map(brief).collect::<Vec<_>>().join(", ")),
+        Value::String(text) => text.clone(),
+        value => words(value).unwrap_or_else(|| value.to_string()),
     }
 }
 
@@ -142,30 +177,53 @@ fn assert_sound(name: &str, closure: &Value, other: &Value) {
             .map(|service| service["name"].clone())
             .collect::<Vec<_>>()
     };
-    assert_eq!(names(closure), names(other), "{name}");
-    for (service, read) in services(closure).iter().zip(&services(other)) {
-        let says_unknown = [service, read].iter().any(|service| {
-            let mut findings = service["findings"].as_array().unwrap().iter();
-            findings.any(|finding| finding["code"] == "unknown")
-        });
+    let says_unknown = |service: &Value| {
+        let mut findings = service["findings"].as_array().unwrap().iter();
+        findings.any(|finding| finding["code"] == "unknown")
+    };
+    let unread = |side: &str| {
+        other[side]["unread"]
+            .as_array()
+            .is_some_and(|unread| !unread.is_empty())
+    };
+    // Source text shows what is under a condition, or in a container; and says so where names could not be read.
+    for service in services(other) {
+        let name_of = &service["name"];
+        assert!(
+            says_unknown(&service) || names(closure).contains(name_of),
+            "{name}: {name_of} out of nowhere"
+        );
+    }
+    for service in services(closure) {
+        let name_of = service["name"].clone();
+        let Some(read) = services(other).into_iter().find(|read| read["name"] == name_of) else {
+            assert!(
+                unread("old") || unread("new"),
+                "{name}: {name_of} is lost without a word"
+            );
+            continue;
+        };
+        let says_unknown = says_unknown(&service) || says_unknown(&read);
         let versions = |service: &Value| {
             let steps = service["steps"].as_array().unwrap();
             let step = |step: &Value| (step["direction"].clone(), step["version"].clone());
             steps.iter().map(step).collect::<Vec<_>>()
         };
         assert!(
-            says_unknown || versions(service) == versions(read),
+            says_unknown || versions(&service) == versions(&read),
             "{name}: another path for {}, without a word: {:?} and {:?}",
             service["name"],
-            versions(service),
-            versions(read)
+            versions(&service),
+            versions(&read)
         );
-        for (step, read) in service["steps"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .zip(read["steps"].as_array().unwrap())
-        {
+        let steps = |service: &Value| service["steps"].as_array().unwrap().clone();
+        for step in steps(&service) {
+            let same =
+                |read: &&Value| read["version"] == step["version"] && read["direction"] == step["direction"];
+            let reads = steps(&read);
+            let Some(read) = reads.iter().find(same) else {
+                continue;
+            };
             for part in ["script", "warn", "backup", "restore", "verify"] {
                 let (known, read) = (&step["action"][part], &read["action"][part]);
                 assert!(
@@ -261,4 +319,41 @@ fn the_two_sides_may_be_read_in_different_ways() {
         }
     }
     insta::assert_snapshot!("mixed", page);
+}
+
+/// A commit of the repository says what a directory with the same files says.
+#[test]
+fn source_text_may_be_that_of_a_commit() {
+    let Some(fixtures) = fixtures() else { return };
+    for (host, pairs) in [("atlas", [(3, 4), (6, 5)]), ("hermes", [(2, 3), (4, 3)])] {
+        for (old, new) in pairs {
+            let (before, after) = (fixtures.generation(host, old), fixtures.generation(host, new));
+            let directories = plan(fixtures, (Way::Source, before), (Way::Source, after));
+            let revision = |number: u32| format!("source:generation-{number}:.");
+            let output = nixmig_in(
+                fixtures,
+                &["diff", &revision(old), &revision(new), "--format", "json"],
+            )
+            .current_dir(fixtures.repository(host))
+            .output()
+            .unwrap();
+            assert!(
+                output.status.success(),
+                "{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            let mut commits: Value = serde_json::from_slice(&output.stdout).unwrap();
+            rename(&mut commits, &[(&revision(old), "OLD"), (&revision(new), "NEW")]);
+            let mut lines = Vec::new();
+            for part in ["summary", "services", "order", "findings"] {
+                differences(
+                    &format!("/{part}"),
+                    &directories[part],
+                    &commits[part],
+                    &mut lines,
+                );
+            }
+            assert_eq!(lines, [""; 0], "{host} {old} → {new}");
+        }
+    }
 }

@@ -75,7 +75,7 @@ fn without_units(old: &Generation, new: &Generation) -> Option<Finding> {
     };
     Some(Finding {
         code: Code::Unknown,
-        severity: Severity::Note,
+        severity: Severity::Warning,
         service: None,
         versions: Vec::new(),
         direction: None,

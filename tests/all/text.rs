@@ -77,9 +77,9 @@ fn a_comment_on_a_pull_request() {
 }
 
 #[test]
-fn steps_are_an_exit_code_when_asked_for() {
+fn steps_and_refusals_are_exit_codes_when_asked_for() {
     let Some(fixtures) = fixtures() else { return };
-    for (old, new, code) in [("3", "4", 3), ("7", "8", 0), ("1", "2", 0)] {
+    for (old, new, code) in [("3", "4", 3), ("7", "8", 4), ("1", "2", 0)] {
         let mut command = nixmig_in(fixtures, &["diff", old, new, "--exit-code"]);
         let output = command
             .arg("--profile")

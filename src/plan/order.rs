@@ -147,17 +147,18 @@ fn cyclic(plan: &mut Plan, cycle: &[usize]) {
         1 => format!("{names} requires a unit that its own gate holds back"),
         _ => format!("{names} require each other"),
     };
-    plan.findings.push(Finding {
-        code: Code::DependencyOrder,
-        severity: Severity::Refused,
-        service: None,
-        versions: Vec::new(),
-        direction: None,
-        message,
-        help: "Their gates wait for each other, so none of them starts. Take one of the units out of `migrations.*.requires`."
-            .to_owned(),
-        at: None,
-    });
+    let help = "Their gates wait for each other, so none of them starts. Take one of the units out of `migrations.*.requires`.";
+    // Each of them is refused, so each has the finding.
+    for &index in cycle {
+        let service = &mut plan.services[index];
+        service.findings.push(Finding::new(
+            &service.name,
+            Code::DependencyOrder,
+            Severity::Refused,
+            message.clone(),
+            help.to_owned(),
+        ));
+    }
 }
 
 /// Gates start along `requires`, so a service that goes down would do so after the ones it needs have moved on.

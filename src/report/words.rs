@@ -1,6 +1,6 @@
 //! Owns the phrases that text and Markdown share: one way of saying a thing, whoever draws it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Movement;
 use super::select::programs;
@@ -212,9 +212,16 @@ fn source(source: &BaselineSource) -> String {
     }
 }
 
-/// The findings of a plan: the worst first, else in the plan's order.
+/// The findings of a plan: the worst first, else in the plan's order. What several services have in common is said once.
 pub(super) fn findings(plan: &Plan) -> Vec<&Finding> {
-    let mut findings: Vec<_> = plan.findings().collect();
+    let mut said = BTreeSet::new();
+    let mut findings: Vec<_> = plan
+        .findings()
+        .filter(|finding| {
+            let at = finding.at.as_ref().map(ToString::to_string);
+            subject(finding).is_some() || said.insert((finding.code, &finding.message, at))
+        })
+        .collect();
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
 }

@@ -5,6 +5,7 @@ mod samples;
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::plan;
 use samples::Sample;
 
 /// A sample's name, and what makes it.
@@ -241,4 +242,19 @@ fn a_choice_of_a_generation_keeps_the_programs_of_its_services() {
     assert!(only.services.is_empty());
     let units: Vec<_> = only.units.keys().map(ToString::to_string).collect();
     assert_eq!(units, ["mysql.service"]);
+}
+
+#[test]
+fn what_several_services_have_in_common_is_said_once() {
+    let mut sample = samples::everyday();
+    let common = &samples::both_ways().plan.services[0].findings[0];
+    for service in &mut sample.plan.services[..2] {
+        service.findings.push(plan::Finding {
+            service: Some(service.name.clone()),
+            message: "nextcloud and postgresql are alike".to_owned(),
+            ..common.clone()
+        });
+    }
+    let text = bare(&write(&sample, Format::Text, WITH_SCRIPTS));
+    assert_eq!(text.matches("are alike").count(), 1, "{text}");
 }

@@ -8,7 +8,7 @@ use crate::model::{Generation, Setting};
 
 use super::closure::{self, ClosureError, PathError, root::Root};
 use super::reference::Reference;
-use super::units::{self, Wanted};
+use super::units;
 use super::{PairError, ReadError, ReadOptions, Side, derivation, evaluation, source};
 
 /// Reads one generation; `label` is what the user called it.
@@ -113,13 +113,9 @@ fn look_across(
 ) -> Result<(), ReadError> {
     let mut wanted = units::gated(other);
     wanted.retain(|unit, _| {
-        let found = side
-            .units
-            .get(unit)
-            .or_else(|| side.units.get(&units::template(unit)?));
+        let found = side.units.get(unit).or_else(|| side.units.get(&unit.template()?));
         found.is_some_and(|program| !matches!(program, Setting::Set(_)))
     });
-    add_own(&mut wanted, side);
     if wanted.is_empty() {
         return Ok(());
     }
@@ -131,12 +127,4 @@ fn look_across(
         Reference::Evaluation(_) | Reference::Source(_) => {}
     }
     Ok(())
-}
-
-/// What the side itself looks for in those units counts there as well.
-fn add_own(wanted: &mut Wanted, side: &Generation) {
-    let own = units::gated(side);
-    for (unit, names) in wanted {
-        names.extend(own.get(unit).into_iter().flatten().cloned());
-    }
 }

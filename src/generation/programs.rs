@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::model::{KnownService, Program, UnitName, known_services};
+use crate::model::{KnownService, Program, Setting, UnitName, Unknown, known_services};
 
 use super::unit_file::{self, UnitFile};
 
@@ -33,52 +33,120 @@ pub fn known_by_unit(unit: &UnitName) -> impl Iterator<Item = &'static KnownServ
     known_services().iter().filter(move |known| known.has_unit(unit))
 }
 
-/// Whether a program is one that is looked for in a unit: the table of well-known services has it, or it is `wanted`.
-fn is_program_of(unit: &UnitName, program: &Program, wanted: &BTreeSet<String>) -> bool {
-    known_by_unit(unit).any(|known| known.runs(program)) || wanted.contains(&program.name)
+/// What is looked for in a unit: programs of the well-known services that it belongs to, and of the services that gate it.
+#[derive(Clone, Debug, Default)]
+pub struct Sought {
+    known: Vec<&'static KnownService>,
+    names: BTreeSet<String>,
+}
+
+impl Sought {
+    /// What is looked for in a unit of these `units`' names, whose gates have packages of these `names`, without versions.
+    pub fn new<'u>(units: impl IntoIterator<Item = &'u UnitName>, names: BTreeSet<String>) -> Self {
+        let known = units.into_iter().flat_map(known_by_unit).collect();
+        Self { known, names }
+    }
+
+    /// Whether nothing tells what to look for.
+    fn is_empty(&self) -> bool {
+        self.known.is_empty() && self.names.is_empty()
+    }
+
+    /// Whether a program is looked for.
+    pub fn has(&self, program: &Program) -> bool {
+        self.known.iter().any(|known| known.runs(program)) || self.names.contains(&program.name)
+    }
+
+    /// Whether two programs stand for the same: of one name, or of one well-known service.
+    fn are_one(&self, a: &Program, b: &Program) -> bool {
+        a.name == b.name || self.known.iter().any(|known| known.runs(a) && known.runs(b))
+    }
+
+    /// The first program of a text that is looked for; not known where the same is there in another version.
+    fn in_texts<'t>(&self, texts: impl IntoIterator<Item = &'t str>, what: &str) -> Setting<Program> {
+        let mut found = texts
+            .into_iter()
+            .flat_map(store_paths)
+            .map(StorePath::program)
+            .filter(|program| self.has(program));
+        let Some(first) = found.next() else {
+            return Setting::Unset;
+        };
+        let differs = |other: &Program| {
+            other.version.is_some()
+                && first.version.is_some()
+                && other.version != first.version
+                && self.are_one(&first, other)
+        };
+        match found.find(differs) {
+            Some(other) => unknown(format!(
+                "{what} names {} and {}",
+                first.display(),
+                other.display()
+            )),
+            None => Setting::Set(first),
+        }
+    }
 }
 
 /// The package that a unit's file is part of, where it is one that is looked for: a unit that a package brings may start it
 /// by a path that tells nothing, as `/run/current-system/sw/bin/…`.
-pub fn package_of(unit: &UnitName, file: &str, wanted: &BTreeSet<String>) -> Option<Program> {
+pub fn package_of(file: &str, sought: &Sought) -> Option<Program> {
     let package = store_paths(file).next()?.program();
-    is_program_of(unit, &package, wanted).then_some(package)
+    sought.has(&package).then_some(package)
 }
 
-/// The program of a unit: what the table of well-known services has for its name, or one that is `wanted` (the packages of
-/// the services that gate it, by their names without version).
+/// The program of a unit, of those that are `sought`.
 ///
-/// It is looked for where the unit starts it, then in the rest of its command, then in its `PATH`, for `ExecStart=` may be
-/// a script, and then in that script, whose words `script` has by its path. A unit of which neither the table nor `wanted`
-/// tells what to look for runs what `ExecStart=` names, unless that has no version, as scripts have none. `files` are the
-/// unit and then its drop-ins.
+/// It is looked for in the unit's command, then in its `PATH`, for `ExecStart=` may be a script, and then in that script,
+/// whose words `script` has by its path. What is only in the `PATH` does not count against another program of a version
+/// that the unit starts; and where a command or script names several versions, nothing tells which of them runs. A unit of
+/// which nothing tells what to look for runs what `ExecStart=` names, unless that has no version, as scripts have none.
+/// `files` are the unit and then its drop-ins.
 pub fn program_of(
-    unit: &UnitName,
     files: &[UnitFile<'_>],
-    wanted: &BTreeSet<String>,
+    sought: &Sought,
     script: impl Fn(&str) -> Option<String>,
-) -> Option<Program> {
+) -> Setting<Program> {
     let commands = unit_file::list(files, "Service", "ExecStart");
-    let is_wanted = |program: &Program| is_program_of(unit, program, wanted);
-    if wanted.is_empty() && known_by_unit(unit).next().is_none() {
-        let executable = commands.first().and_then(|command| executable(command))?;
+    let started = |command: &&str| {
+        let executable = executable(command)?;
         let program = store_paths(&executable).next()?.program();
-        return program.version.is_some().then_some(program);
+        program.version.is_some().then_some(program)
+    };
+    if sought.is_empty() {
+        return commands.first().and_then(started).into();
     }
-    let path = search_path(files);
-    let in_unit = commands
+    let in_commands = sought.in_texts(commands.iter().copied(), "its command");
+    if !in_commands.is_unset() {
+        return in_commands;
+    }
+    // The shell takes the first that its PATH has.
+    let path = search_path(files).and_then(|path| {
+        let mut programs = store_paths(&path).map(StorePath::program);
+        programs.find(|program| sought.has(program))
+    });
+    let other = commands.first().and_then(started);
+    if let (Some(program), None) = (&path, &other) {
+        return Setting::Set(program.clone());
+    }
+    let scripts: Vec<_> = commands
         .iter()
-        .copied()
-        .chain(path.as_deref())
-        .flat_map(store_paths)
-        .map(StorePath::program)
-        .find(is_wanted);
-    in_unit.or_else(|| {
-        commands.iter().find_map(|command| {
-            let words = script(&executable(command)?)?;
-            store_paths(&words).map(StorePath::program).find(is_wanted)
-        })
-    })
+        .filter_map(|command| script(&executable(command)?))
+        .collect();
+    let in_scripts = sought.in_texts(scripts.iter().map(String::as_str), "its script");
+    match (in_scripts, path, other) {
+        (Setting::Unset, Some(path), Some(other)) => unknown(format!(
+            "it starts {}, and {} is only in its PATH",
+            other.display(),
+            path.display()
+        )),
+        (found, _, _) => found,
+    }
+}
+
+fn unknown(reason: String) -> Setting<Program> {
+    Setting::Unknown(Unknown { reason, at: None })
 }
 
 /// The file that a command starts, without the prefixes `@ - : + ! |` (systemd.service(5)) and its quotes.
@@ -205,8 +273,21 @@ mod tests {
             .iter()
             .map(|text| UnitFile::parse(text.as_bytes()).unwrap())
             .collect();
-        let wanted: BTreeSet<_> = wanted.iter().map(|&name| name.to_owned()).collect();
-        program_of(&unit.parse().unwrap(), &files, &wanted, |_| None).map(|program| program.display())
+        shown(program_of(&files, &sought(unit, wanted), |_| None))
+    }
+
+    fn sought(unit: &str, names: &[&str]) -> Sought {
+        let unit = unit.parse().unwrap();
+        Sought::new([&unit], names.iter().map(|&name| name.to_owned()).collect())
+    }
+
+    /// The program, or why it is not known.
+    fn shown(program: Setting<Program>) -> Option<String> {
+        match program {
+            Setting::Set(program) => Some(program.display()),
+            Setting::Unset => None,
+            Setting::Unknown(unknown) => Some(unknown.reason),
+        }
     }
 
     #[test]
@@ -270,10 +351,7 @@ mod tests {
             let words = format!("#!/bin/sh\nexec /nix/store/{HASH}-grafana-12.0.2/bin/grafana server\n");
             (asked == path).then_some(words)
         };
-        let found = |unit: &str, wanted: &[&str]| {
-            let wanted = wanted.iter().map(|&name| name.to_owned()).collect();
-            program_of(&unit.parse().unwrap(), &files, &wanted, script).map(|program| program.display())
-        };
+        let found = |unit: &str, wanted: &[&str]| shown(program_of(&files, &sought(unit, wanted), script));
         assert_eq!(found("grafana.service", &[]).as_deref(), Some("grafana 12.0.2"));
         assert_eq!(
             found("other.service", &["grafana"]).as_deref(),
@@ -281,6 +359,64 @@ mod tests {
         );
         assert_eq!(found("postgresql.service", &[]), None);
         assert_eq!(found("other.service", &[]), None);
+    }
+
+    #[test]
+    fn several_versions_are_none_that_is_known() {
+        let path = |program: &str| format!("/nix/store/{HASH}-{program}/bin/x");
+        let (old, new) = (path("postgresql-15.10"), path("postgresql-and-plugins-17.2"));
+        let found = |commands: &str| program("postgresql.service", &[format!("[Service]\n{commands}")], &[]);
+        let both = "its command names postgresql 15.10 and postgresql-and-plugins 17.2";
+        assert_eq!(
+            found(&format!("ExecStart={new} {new} {}", path("redis-7.0"))).as_deref(),
+            Some("postgresql-and-plugins 17.2")
+        );
+        assert_eq!(
+            found(&format!("ExecStart={old} -b {new}\n")).as_deref(),
+            Some(both)
+        );
+        assert_eq!(
+            found(&format!("ExecStart={old}\nExecStart={new}\n")).as_deref(),
+            Some(both)
+        );
+
+        let starts = path("unit-script-postgresql-start");
+        let text = format!("[Service]\nExecStart={starts}\n");
+        let files = [UnitFile::parse(text.as_bytes()).unwrap()];
+        let script = |_: &str| Some(format!("#!/bin/sh\n{old}\n{new}\n"));
+        let found = shown(program_of(&files, &sought("postgresql.service", &[]), script));
+        assert_eq!(found, Some(both.replace("command", "script")));
+        // Two services that gate one unit have a program each.
+        let two = format!("[Service]\nExecStart={old} {}\n", path("redis-7.0"));
+        assert_eq!(
+            program("other.service", &[two], &["postgresql", "redis"]).as_deref(),
+            Some("postgresql 15.10")
+        );
+    }
+
+    #[test]
+    fn what_is_started_is_not_outvoted_by_the_path() {
+        let path = |program: &str| format!("/nix/store/{HASH}-{program}/bin");
+        let text = |command: &str| {
+            format!(
+                "[Service]\nEnvironment=\"PATH={}:{}\"\nExecStart={command}\n",
+                path("mariadb-10.11.2"),
+                path("coreutils-9.5")
+            )
+        };
+        let found = |command: &str| program("mysql.service", &[text(command)], &[]);
+        assert_eq!(
+            found(&format!("{}/mysqld", path("mysqlish-8.0.36"))).as_deref(),
+            Some("it starts mysqlish 8.0.36, and mariadb 10.11.2 is only in its PATH")
+        );
+        for command in [
+            "mysqld".to_owned(),
+            format!("{}/start", path("unit-script-start")),
+        ] {
+            assert_eq!(found(&command).as_deref(), Some("mariadb 10.11.2"), "{command}");
+        }
+        let none = format!("[Service]\nExecStart={}/mysqld\n", path("mysqlish-8.0.36"));
+        assert_eq!(program("mysql.service", &[none], &[]), None);
     }
 
     #[test]

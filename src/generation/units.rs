@@ -2,24 +2,25 @@
 //!
 //! Works on any set of unit texts, so that a closure and its derivation cannot be read differently. Opens nothing itself.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Action, Generation, Migration, Part, Service, ServiceName, Setting, UnitName, Unknown, Version,
+    Action, Generation, Migration, Part, Program, Service, ServiceName, Setting, UnitName, Unknown, Version,
 };
 
 use super::gate::{self, GateError};
-use super::programs::{known_by_unit, package_of, program_of};
-use super::unit_file::UnitFile;
+use super::programs::{Sought, known_by_unit, package_of, program_of};
+use super::unit_file::{self, UnitFile};
 
 /// What stands under a unit's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// The unit itself.
     Unit,
-    /// Another name of a unit that is there.
-    Alias,
+    /// An instance of a template that is there, which has drop-ins and no file of its own.
+    Instance,
+    /// Another name of this unit, which is there.
+    Alias(UnitName),
     /// A link to `/dev/null`: the unit never starts.
     Masked,
 }
@@ -45,11 +46,14 @@ pub trait Units {
     /// to follow a link to tell.
     fn entry(&self, unit: &UnitName) -> Option<Entry>;
 
-    /// The text of a unit that is an [`Entry::Unit`] or [`Entry::Alias`].
+    /// The text of a unit that is an [`Entry::Unit`].
     fn text(&self, unit: &UnitName) -> Result<UnitText, Self::Error>;
 
-    /// The texts of its `<unit>.d/*.conf`, in the order in which systemd reads them; they may be there without the unit.
-    fn drop_ins(&self, unit: &UnitName) -> Result<Vec<UnitText>, Self::Error>;
+    /// The texts of `<name>.d/*.conf`, by the names of the files; there need not be a unit of that name.
+    fn drop_ins(&self, name: &str) -> Result<BTreeMap<String, UnitText>, Self::Error>;
+
+    /// The program of a unit whose command is not in its texts.
+    fn program_elsewhere(&self, sought: &Sought) -> Setting<Program>;
 
     /// The words of a script that a unit starts, by the script's path; none where it is no script, or cannot be had.
     fn script(&self, unit: &UnitName, path: &str) -> Option<String>;
@@ -80,21 +84,23 @@ pub fn collect<U: Units>(units: &U, generation: &mut Generation) -> Result<(), U
             false => Some(Entry::Unit),
         };
         match (entry, service) {
-            (Some(Entry::Unit), None) => {}
+            (Some(Entry::Unit | Entry::Instance | Entry::Alias(_)), None) => {}
             (Some(Entry::Unit), Some(service)) => {
                 let text = units.text(unit)?;
                 // As good as a link to /dev/null (systemd.unit(5)).
                 if text.bytes.is_empty() {
                     masked.insert(service);
                 } else if let Some(gate) = gate::read(&service, &text.file, &text.bytes)? {
-                    generation.services.insert(service, gate.service);
+                    let mut read = gate.service;
+                    changes(units, unit, &mut read, generation)?;
+                    generation.services.insert(service, read);
                 }
             }
             (Some(Entry::Masked), Some(service)) => {
                 masked.insert(service);
                 continue;
             }
-            (Some(Entry::Alias | Entry::Masked) | None, _) => continue,
+            (Some(Entry::Instance | Entry::Alias(_) | Entry::Masked) | None, _) => continue,
         }
         generation.units.insert(unit.clone(), not_read());
         if known {
@@ -125,21 +131,47 @@ pub fn gated(generation: &Generation) -> Wanted {
     wanted
 }
 
-/// Reads the programs of units into `generation`, and notes where a unit and its gates disagree. What turns out to be masked
-/// is not in the generation.
+/// Units that are one, by the name of that which the others are aliases of.
+struct Group {
+    unit: Found,
+    asked: BTreeSet<UnitName>,
+    programs: BTreeSet<String>,
+}
+
+/// Reads the programs of units into `generation`, and notes where a unit and its gates disagree. An alias has the program
+/// of its unit; what turns out to be masked is not in the generation.
 pub fn look_into<U: Units>(units: &U, wanted: &Wanted, generation: &mut Generation) {
-    for (unit, names) in wanted {
-        let Some(file) = file_of(units, unit) else {
+    let own = gated(generation);
+    let mut groups = BTreeMap::<UnitName, Group>::new();
+    for (unit, programs) in wanted {
+        let Some(found) = find(units, unit) else {
             generation.units.remove(unit);
             continue;
         };
-        let program = match texts(units, &file) {
+        let group = groups.entry(found.unit.clone()).or_insert_with(|| Group {
+            asked: BTreeSet::new(),
+            programs: own.get(&found.unit).cloned().unwrap_or_default(),
+            unit: found,
+        });
+        group.asked.insert(unit.clone());
+        group.programs.extend(programs.iter().cloned());
+        group
+            .programs
+            .extend(own.get(unit).into_iter().flatten().cloned());
+    }
+    for (name, group) in groups {
+        let Group {
+            unit,
+            mut asked,
+            programs,
+        } = group;
+        asked.insert(name.clone());
+        let sought = Sought::new(&asked, programs);
+        let program = match texts(units, &unit) {
             Ok(texts) => match parse(&texts) {
                 Ok(files) => {
-                    cross_check(unit, &files, generation);
-                    program_of(unit, &files, names, |path| units.script(&file, path))
-                        .or_else(|| package_of(unit, &texts[0].file, names))
-                        .into()
+                    cross_check(&asked, &name, &files, generation);
+                    program(units, &unit, &texts[0], &files, &sought)
                 }
                 Err(reason) => Setting::Unknown(Unknown { reason, at: None }),
             },
@@ -148,33 +180,115 @@ pub fn look_into<U: Units>(units: &U, wanted: &Wanted, generation: &mut Generati
                 at: None,
             }),
         };
-        generation.units.insert(unit.clone(), program);
+        for unit in asked {
+            generation.units.insert(unit, program.clone());
+        }
     }
 }
 
-/// The template of an instance.
-pub fn template(unit: &UnitName) -> Option<UnitName> {
-    let (prefix, _) = unit.as_str().split_once('@')?;
-    format!("{prefix}@.service").parse().ok()
+fn program<U: Units>(
+    units: &U,
+    unit: &Found,
+    text: &UnitText,
+    files: &[UnitFile<'_>],
+    sought: &Sought,
+) -> Setting<Program> {
+    let found = program_of(files, sought, |path| units.script(&unit.unit, path));
+    if !found.is_unset() {
+        return found;
+    }
+    if let Some(package) = package_of(&text.file, sought) {
+        return Setting::Set(package);
+    }
+    match unit_file::list(files, "Service", "ExecStart").is_empty() {
+        true => units.program_elsewhere(sought),
+        false => Setting::Unset,
+    }
 }
 
-/// The unit file that a name is read from: its own, or that of its template.
-fn file_of<'u>(units: &impl Units, unit: &'u UnitName) -> Option<Cow<'u, UnitName>> {
-    let (file, entry) = match units.entry(unit) {
-        Some(entry) => (Cow::Borrowed(unit), entry),
-        None => {
-            let template = template(unit)?;
-            let entry = units.entry(&template)?;
-            (Cow::Owned(template), entry)
+/// A unit that is there.
+struct Found {
+    /// Its name, which is no alias.
+    unit: UnitName,
+    /// The unit whose file it has: itself, or its template.
+    file: UnitName,
+}
+
+/// Follows aliases to a unit, and an instance to its template; none where there is no such unit, or it is masked.
+fn find(units: &impl Units, unit: &UnitName) -> Option<Found> {
+    // systemd follows no more links either: none leads to an alias of an alias in what NixOS makes.
+    const MAX_ALIASES: usize = 8;
+    let mut unit = unit.clone();
+    for _ in 0..MAX_ALIASES {
+        let (file, entry) = match units.entry(&unit) {
+            None | Some(Entry::Instance) => {
+                let template = unit.template()?;
+                let entry = units.entry(&template)?;
+                (template, entry)
+            }
+            Some(entry) => (unit.clone(), entry),
+        };
+        match entry {
+            Entry::Unit => return Some(Found { unit, file }),
+            Entry::Alias(target) => unit = target.instance_like(&unit).unwrap_or(target),
+            Entry::Instance | Entry::Masked => return None,
         }
-    };
-    (entry != Entry::Masked).then_some(file)
+    }
+    None
 }
 
-fn texts<U: Units>(units: &U, unit: &UnitName) -> Result<Vec<UnitText>, U::Error> {
-    let mut texts = vec![units.text(unit)?];
-    texts.extend(units.drop_ins(unit)?);
+/// A unit's text and its drop-ins, in the order in which systemd reads them.
+fn texts<U: Units>(units: &U, unit: &Found) -> Result<Vec<UnitText>, U::Error> {
+    let mut texts = vec![units.text(&unit.file)?];
+    texts.extend(drop_ins(units, &unit.unit)?.into_values().map(|(_, text)| text));
     Ok(texts)
+}
+
+/// The drop-ins of a unit by the names of their files, which are their order whatever directory they are in; of those with
+/// one name the one in the nearest directory counts (systemd.unit(5)). Each comes with its directory's name.
+fn drop_ins<U: Units>(units: &U, unit: &UnitName) -> Result<BTreeMap<String, (String, UnitText)>, U::Error> {
+    let mut found = BTreeMap::new();
+    for name in unit.drop_in_names() {
+        for (file, text) in units.drop_ins(&name)? {
+            found.entry(file).or_insert_with(|| (format!("{name}.d"), text));
+        }
+    }
+    Ok(found)
+}
+
+/// What drop-ins make of a gate. nixmig runs a gate from its unit file, so what is said of migrations elsewhere is an error;
+/// what may keep the gate from running as it reads leaves its history in doubt, and anything else is noted.
+fn changes<U: Units>(
+    units: &U,
+    unit: &UnitName,
+    gate: &mut Service,
+    generation: &mut Generation,
+) -> Result<(), U::Error> {
+    for (file, (directory, text)) in drop_ins(units, unit)? {
+        if text.bytes.is_empty() {
+            continue;
+        }
+        let place = format!("{directory}/{file}");
+        match gate::hindrance(&text.file, &text.bytes)? {
+            // What is said of all services alike is not said of gates.
+            None if directory == "service.d" => {}
+            None => note(generation, format!("{unit} is changed by {place}")),
+            Some(key) => {
+                let reason =
+                    format!("{place} has {key}, so {unit} may not run as it reads, and guard nothing");
+                note(generation, reason.clone());
+                gate.history.unread.push(Unknown { reason, at: None });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Adds a note, once.
+fn note(generation: &mut Generation, note: String) {
+    if !generation.notes.contains(&note) {
+        generation.notes.push(note);
+    }
 }
 
 fn parse(texts: &[UnitText]) -> Result<Vec<UnitFile<'_>>, String> {
@@ -185,12 +299,20 @@ fn parse(texts: &[UnitText]) -> Result<Vec<UnitFile<'_>>, String> {
 }
 
 /// Notes where the versions that a unit carries are not those of its gates.
-fn cross_check(unit: &UnitName, files: &[UnitFile<'_>], generation: &mut Generation) {
+fn cross_check(
+    names: &BTreeSet<UnitName>,
+    unit: &UnitName,
+    files: &[UnitFile<'_>],
+    generation: &mut Generation,
+) {
     let mut notes = Vec::new();
     match gate::versions(files) {
         Ok(carried) => {
             for service in generation.services.values().filter(|service| !service.masked) {
-                let gates = service.units.value().is_some_and(|units| units.contains(unit));
+                let gates = service
+                    .units
+                    .value()
+                    .is_some_and(|units| !units.is_disjoint(names));
                 let history: BTreeSet<_> = service.history.versions().collect();
                 match carried.get(&service.name) {
                     None if gates => notes.push(format!(
@@ -216,10 +338,8 @@ fn cross_check(unit: &UnitName, files: &[UnitFile<'_>], generation: &mut Generat
         }
         Err(problem) => notes.push(format!("{unit} carries versions that cannot be read: {problem}")),
     }
-    for note in notes {
-        if !generation.notes.contains(&note) {
-            generation.notes.push(note);
-        }
+    for text in notes {
+        note(generation, text);
     }
 }
 
@@ -237,10 +357,11 @@ fn masked_services<U: Units>(units: &U, masked: &BTreeSet<ServiceName>) -> BTree
     let mut services = BTreeMap::<ServiceName, Service>::new();
     let mut unread = Vec::new();
     for unit in units.names() {
-        let Some(file) = file_of(units, unit) else {
+        // An alias is met under its own name.
+        let Some(found) = find(units, unit).filter(|found| found.unit == *unit) else {
             continue;
         };
-        let carried = texts(units, &file)
+        let carried = texts(units, &found)
             .map_err(|error| error.to_string())
             .and_then(|texts| {
                 let files = parse(&texts)?;

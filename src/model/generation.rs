@@ -177,9 +177,10 @@ impl Generation {
         }
     }
 
-    /// What it says of one unit.
+    /// What it says of one unit; an instance is there where its template is.
     pub fn unit(&self, unit: &UnitName) -> UnitState<'_> {
-        match self.units.get(unit) {
+        let template = || self.units.get(&unit.template()?);
+        match self.units.get(unit).or_else(template) {
             Some(program) => UnitState::Present(program.value()),
             None if self.units_complete => UnitState::Absent,
             None => UnitState::Unknown,
@@ -219,5 +220,11 @@ mod tests {
         assert_eq!(generation.unit(&unit), UnitState::Absent);
         generation.units.insert(unit.clone(), Setting::Unset);
         assert_eq!(generation.unit(&unit), UnitState::Present(None));
+        let instance: UnitName = "b@1.service".parse().unwrap();
+        assert_eq!(generation.unit(&instance), UnitState::Absent);
+        generation
+            .units
+            .insert("b@.service".parse().unwrap(), Setting::Unset);
+        assert_eq!(generation.unit(&instance), UnitState::Present(None));
     }
 }

@@ -42,6 +42,47 @@ impl UnitName {
             .parse()
             .ok()
     }
+
+    /// The template of an instance: `wiki@.service` of `wiki@main.service`; none where it is no instance.
+    pub fn template(&self) -> Option<Self> {
+        let (prefix, instance, suffix) = self.parts();
+        instance
+            .filter(|instance| !instance.is_empty())
+            .map(|_| Self(format!("{prefix}@.{suffix}")))
+    }
+
+    /// The instance of this template that has the instance name of another unit; none where this is no template or the
+    /// other no instance.
+    pub fn instance_like(&self, other: &Self) -> Option<Self> {
+        let (prefix, instance, suffix) = self.parts();
+        let (_, other, _) = other.parts();
+        match (instance, other) {
+            (Some(""), Some(name)) if !name.is_empty() => Some(Self(format!("{prefix}@{name}.{suffix}"))),
+            _ => None,
+        }
+    }
+
+    /// The names whose `.d` directories hold drop-ins of this unit, the nearest first: its own, its template's, those that
+    /// end at a dash, and its kind's (systemd.unit(5)).
+    pub fn drop_in_names(&self) -> Vec<String> {
+        let (prefix, instance, suffix) = self.parts();
+        let mut names = vec![self.0.clone()];
+        names.extend(self.template().map(|template| template.0));
+        let dashes = prefix.rmatch_indices('-').map(|(dash, _)| &prefix[..=dash]);
+        let shorter = dashes.filter(|&short| instance.is_some() || short != prefix);
+        names.extend(shorter.map(|short| format!("{short}.{suffix}")));
+        names.push(suffix.to_owned());
+        names
+    }
+
+    /// What is before the `@`, the instance behind it, and the suffix.
+    fn parts(&self) -> (&str, Option<&str>, &str) {
+        let (stem, suffix) = self.0.rsplit_once('.').unwrap_or((&self.0, ""));
+        match stem.split_once('@') {
+            Some((prefix, instance)) => (prefix, Some(instance), suffix),
+            None => (stem, None, suffix),
+        }
+    }
 }
 
 impl FromStr for ServiceName {
@@ -168,5 +209,28 @@ mod tests {
             "postgresql.service".parse::<UnitName>().unwrap().gated_service(),
             None
         );
+    }
+
+    #[test]
+    fn instances_have_templates_and_units_places_for_drop_ins() {
+        let unit = |text: &str| text.parse::<UnitName>().unwrap();
+        assert_eq!(unit("a-b@c.d.service").template(), Some(unit("a-b@.service")));
+        assert_eq!(unit("a@.service").template(), None);
+        assert_eq!(unit("a.service").template(), None);
+        let (template, instance) = (unit("a@.service"), unit("b@c.service"));
+        assert_eq!(template.instance_like(&instance), Some(unit("a@c.service")));
+        assert_eq!(instance.instance_like(&instance), None);
+        assert_eq!(template.instance_like(&template), None);
+        for (name, names) in [
+            ("a.service", "a.service service"),
+            ("a-b.service", "a-b.service a-.service service"),
+            ("a-.service", "a-.service service"),
+            (
+                "a-b-c@d-e.service",
+                "a-b-c@d-e.service a-b-c@.service a-b-.service a-.service service",
+            ),
+        ] {
+            assert_eq!(unit(name).drop_in_names().join(" "), names);
+        }
     }
 }

@@ -8,13 +8,13 @@ pub(crate) mod root;
 mod scripts;
 mod toplevel;
 
-use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::model::{Generation, Kind, Release, Setting, UnitName};
+use crate::model::{Generation, Kind, Program, Release, Setting, UnitName};
 
 use super::ReadOptions;
+use super::programs::Sought;
 use super::reference::Closure;
 use super::release;
 use super::unit_file;
@@ -101,7 +101,7 @@ struct Directory<'r> {
     place: PathBuf,
     names: BTreeSet<UnitName>,
     /// The names of `<unit>.d` directories.
-    drop_ins: BTreeSet<OsString>,
+    drop_ins: BTreeSet<String>,
 }
 
 impl<'r> Directory<'r> {
@@ -125,12 +125,19 @@ impl<'r> Directory<'r> {
         for entry in std::fs::read_dir(&place).map_err(io)? {
             let name = entry.map_err(io)?.file_name();
             let Some(text) = name.to_str() else { continue };
-            if text.ends_with(".service.d") {
-                drop_ins.insert(name);
+            if text.ends_with(".service.d") || text == "service.d" {
+                drop_ins.insert(text.to_owned());
             } else if let (true, Ok(unit)) = (text.ends_with(".service"), text.parse::<UnitName>()) {
                 names.insert(unit);
             }
         }
+        let instances = drop_ins.iter().filter_map(|directory| {
+            let unit: UnitName = directory.strip_suffix(".d")?.parse().ok()?;
+            let template = unit.template()?;
+            (names.contains(&template) && !names.contains(&unit)).then_some(unit)
+        });
+        let instances: Vec<_> = instances.collect();
+        names.extend(instances);
         Ok(Self {
             root,
             place,
@@ -165,13 +172,15 @@ impl Units for Directory<'_> {
             return None;
         }
         let place = self.place.join(unit.as_str());
-        // What is no link, or cannot be looked at, says so when it is read.
-        let Ok(target) = std::fs::read_link(&place) else {
-            return Some(Entry::Unit);
+        let target = match std::fs::read_link(&place) {
+            Ok(target) => target,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(Entry::Instance),
+            // What is no link, or cannot be looked at, says so when it is read.
+            Err(_) => return Some(Entry::Unit),
         };
         let other = target.to_str().filter(|&target| target != unit.as_str());
-        if other.is_some_and(|other| self.names.contains(other)) {
-            return Some(Entry::Alias);
+        if let Some(other) = other.and_then(|other| self.names.get(other)) {
+            return Some(Entry::Alias(other.clone()));
         }
         let parent = target.parent().unwrap_or(Path::new(""));
         let disabled = || {
@@ -190,24 +199,30 @@ impl Units for Directory<'_> {
         self.read(&self.place.join(unit.as_str()))
     }
 
-    fn drop_ins(&self, unit: &UnitName) -> Result<Vec<UnitText>, ClosureError> {
-        let name = OsString::from(format!("{unit}.d"));
-        if !self.drop_ins.contains(&name) {
-            return Ok(Vec::new());
+    fn drop_ins(&self, name: &str) -> Result<BTreeMap<String, UnitText>, ClosureError> {
+        let directory = format!("{name}.d");
+        if !self.drop_ins.contains(&directory) {
+            return Ok(BTreeMap::new());
         }
-        let place = self.root.resolve(&self.place.join(name))?;
+        let place = self.root.resolve(&self.place.join(directory))?;
         let io = |problem| ClosureError::Io {
             file: place.clone(),
             problem,
         };
-        let mut files = BTreeSet::new();
+        let mut files = BTreeMap::new();
         for entry in std::fs::read_dir(&place).map_err(io)? {
-            let path = entry.map_err(io)?.path();
-            if path.extension().is_some_and(|extension| extension == "conf") {
-                files.insert(path);
+            let entry = entry.map_err(io)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.ends_with(".conf") {
+                files.insert(name, self.read(&entry.path())?);
             }
         }
-        files.iter().map(|file| self.read(file)).collect()
+        Ok(files)
+    }
+
+    /// A closure has all texts.
+    fn program_elsewhere(&self, _: &Sought) -> Setting<Program> {
+        Setting::Unset
     }
 
     fn script(&self, _: &UnitName, path: &str) -> Option<String> {

@@ -36,7 +36,6 @@ pub(super) fn read(
     generation.release = release(store, system);
     with_units(store, system, |units| {
         units::collect(units, &mut generation)?;
-        units.look_into_packages(&units::gated(&generation), &mut generation);
         if scripts {
             units.add_scripts(&mut generation);
         }
@@ -53,7 +52,6 @@ pub(super) fn look_into(
 ) -> Result<(), DerivationError> {
     with_units(store, system, |units| {
         units::look_into(units, wanted, generation);
-        units.look_into_packages(wanted, generation);
         Ok(())
     })
 }

@@ -7,9 +7,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::generation::programs::{StorePath, known_by_unit, store_paths};
-use crate::generation::unit_file::{self, UnitFile};
-use crate::generation::units::{Entry, UnitText, Units, Wanted};
+use crate::generation::programs::{Sought, StorePath, store_paths};
+use crate::generation::units::{Entry, UnitText, Units};
 use crate::model::{Direction, Generation, Part, Program, Setting, Text, UnitName, Unknown};
 
 use super::DerivationError;
@@ -27,7 +26,6 @@ pub(super) struct SystemUnits<'s> {
     entries: BTreeMap<UnitName, Entry>,
     /// Where the texts of a unit's own derivations come from; a name without any is an alias, or upstream's.
     texts: BTreeMap<UnitName, Vec<(String, Strategy)>>,
-    aliases: BTreeMap<UnitName, UnitName>,
     /// All that the directory is made from, besides units: the packages that bring units are among it.
     packages: Vec<Program>,
 }
@@ -44,7 +42,6 @@ impl<'s> SystemUnits<'s> {
             directory,
             entries: BTreeMap::new(),
             texts: BTreeMap::new(),
-            aliases: BTreeMap::new(),
             packages: Vec::new(),
         };
         for unit in shell::upstream_units(command).filter_map(service) {
@@ -84,9 +81,21 @@ impl<'s> SystemUnits<'s> {
         }
         for (unit, alias) in shell::linked_units(command) {
             if let (Some(unit), Some(alias)) = (service(unit), alias.and_then(service)) {
-                units.entries.insert(alias.clone(), Entry::Alias);
-                units.aliases.insert(alias, unit);
+                units.entries.insert(alias, Entry::Alias(unit));
             }
+        }
+        let instances: Vec<_> = units
+            .texts
+            .iter()
+            .filter_map(|(unit, texts)| {
+                let no_file = texts.iter().all(|&(_, strategy)| strategy == Strategy::DropIn);
+                let template = units.entries.get(&unit.template()?)?;
+                no_file.then_some((unit.clone(), template == &Entry::Masked))
+            })
+            .collect();
+        for (unit, masked) in instances {
+            let entry = if masked { Entry::Masked } else { Entry::Instance };
+            units.entries.insert(unit, entry);
         }
         units.packages = store_paths(command)
             .filter(|path| !path.name.starts_with(UNIT))
@@ -106,53 +115,11 @@ impl<'s> SystemUnits<'s> {
 
     /// The derivations of a unit's own texts, of one strategy.
     fn sources(&self, unit: &UnitName, strategy: Strategy) -> Result<Vec<Source>, DerivationError> {
-        let unit = self.aliases.get(unit).unwrap_or(unit);
         let texts = self.texts.get(unit).into_iter().flatten();
         texts
             .filter(|(_, found)| *found == strategy)
             .map(|(path, _)| self.directory.needs(self.store, path))
             .collect()
-    }
-
-    /// Gives the units whose commands are in a package the program of that package, where its name tells that it is the
-    /// one that is looked for; otherwise that is not known. `wanted` are the units that were looked into, besides the
-    /// well-known, with the names of the programs that are looked for.
-    pub(super) fn look_into_packages(&self, wanted: &Wanted, generation: &mut Generation) {
-        let unset = generation
-            .units
-            .iter_mut()
-            .filter(|(_, program)| program.is_unset());
-        for (unit, program) in unset {
-            let names = wanted.get(unit);
-            let known: Vec<_> = known_by_unit(unit).collect();
-            let looked_into = names.is_some() || !known.is_empty();
-            if !looked_into || self.has_command(unit) {
-                continue;
-            }
-            let mut found = self.packages.iter().filter(|package| {
-                known.iter().any(|known| known.runs(package))
-                    || names.is_some_and(|names| names.contains(&package.name))
-            });
-            *program = match (found.next(), found.next()) {
-                (Some(package), None) => Setting::Set(package.clone()),
-                _ => Setting::Unknown(Unknown {
-                    reason: "its command is in a package, and derivations do not show those".to_owned(),
-                    at: None,
-                }),
-            };
-        }
-    }
-
-    /// Whether a unit's own texts say what it runs. One that cannot be read has an unknown program already.
-    fn has_command(&self, unit: &UnitName) -> bool {
-        let texts = || -> Result<Vec<UnitText>, DerivationError> {
-            let mut texts = vec![self.text(unit)?];
-            texts.extend(self.drop_ins(unit)?);
-            Ok(texts)
-        };
-        let Ok(texts) = texts() else { return true };
-        let files: Result<Vec<_>, _> = texts.iter().map(|text| UnitFile::parse(&text.bytes)).collect();
-        files.is_ok_and(|files| !unit_file::list(&files, "Service", "ExecStart").is_empty())
     }
 
     /// Adds the words of all scripts of gates.
@@ -198,7 +165,7 @@ impl Units for SystemUnits<'_> {
     }
 
     fn entry(&self, unit: &UnitName) -> Option<Entry> {
-        self.entries.get(unit).copied()
+        self.entries.get(unit).cloned()
     }
 
     /// The unit's own text; an empty one where a package brings the unit, which says nothing of the configuration.
@@ -212,14 +179,34 @@ impl Units for SystemUnits<'_> {
         }
     }
 
-    fn drop_ins(&self, unit: &UnitName) -> Result<Vec<UnitText>, DerivationError> {
-        let sources = self.sources(unit, Strategy::DropIn)?;
-        sources.iter().map(text).collect()
+    /// `generateUnits` gives all of them one name.
+    fn drop_ins(&self, name: &str) -> Result<BTreeMap<String, UnitText>, DerivationError> {
+        let Ok(unit) = name.parse() else {
+            return Ok(BTreeMap::new());
+        };
+        let source = self.sources(&unit, Strategy::DropIn)?.pop();
+        let text = source.as_ref().map(text).transpose()?;
+        let named = text.map(|text| ("overrides.conf".to_owned(), text));
+        Ok(named.into_iter().collect())
+    }
+
+    /// Of the packages that bring units, the one that is looked for; otherwise it is not known.
+    fn program_elsewhere(&self, sought: &Sought) -> Setting<Program> {
+        let mut found = self.packages.iter().filter(|&package| sought.has(package));
+        match (found.next(), found.next()) {
+            (Some(package), None) => Setting::Set(package.clone()),
+            _ => Setting::Unknown(Unknown {
+                reason: "its command is in a package, and derivations do not show those".to_owned(),
+                at: None,
+            }),
+        }
     }
 
     fn script(&self, unit: &UnitName, path: &str) -> Option<String> {
         let object = store_paths(path).next()?;
-        for strategy in [Strategy::Unit, Strategy::DropIn] {
+        let template = unit.template();
+        let units = std::iter::once(unit).chain(template.as_ref());
+        for (unit, strategy) in units.flat_map(|unit| [(unit, Strategy::Unit), (unit, Strategy::DropIn)]) {
             for source in self.sources(unit, strategy).ok()? {
                 let script = source.derivation().ok()?.input_making(self.store, object.path);
                 if let Some(script) = script.ok()? {

@@ -98,6 +98,9 @@ pub enum GateProblem {
     /// A path without a store path in it.
     #[error("`{0}` is not a path in a store")]
     NoStorePath(String),
+    /// A drop-in that speaks of migrations.
+    #[error("a drop-in of a gate cannot say anything of migrations: the gate runs from its unit file alone")]
+    DropIn,
     /// An empty value.
     #[error("`{0}=` is empty")]
     Empty(String),

@@ -98,6 +98,47 @@ pub fn read(service: &ServiceName, file: &str, bytes: &[u8]) -> Result<Option<Ga
     Ok(Some(gate))
 }
 
+/// What a drop-in of a gate has that may keep it from running as it reads: a command, a condition, or what cannot be read.
+/// None where there is nothing of the kind.
+///
+/// # Errors
+///
+/// Fails where it speaks of migrations: nixmig runs a gate from its unit file.
+pub fn hindrance(file: &str, bytes: &[u8]) -> Result<Option<String>, Box<GateError>> {
+    let Ok(unit) = UnitFile::parse(bytes) else {
+        return Ok(Some("what is no text of a unit".to_owned()));
+    };
+    for section in &unit.sections {
+        let ours = section.name.starts_with("X-Migration").then_some(&section.place);
+        let mut entries = section.entries.iter();
+        let key = entries.find(|entry| entry.key.starts_with("X-Migration"));
+        if let Some(place) = ours.or(key.map(|entry| &entry.place)) {
+            return Err(Box::new(GateError {
+                file: file.to_owned(),
+                line: place.line,
+                span: place.span.clone(),
+                section: Some(section.name.to_string()),
+                text: showable(bytes),
+                problem: GateProblem::DropIn,
+            }));
+        }
+    }
+    let hinders = |key: &str| {
+        let prefixes = ["Exec", "Condition", "Assert"];
+        prefixes.iter().any(|prefix| key.starts_with(prefix))
+            || [
+                "Type",
+                "RemainAfterExit",
+                "SuccessExitStatus",
+                "RefuseManualStart",
+            ]
+            .contains(&key)
+    };
+    let mut entries = unit.sections.iter().flat_map(|section| &section.entries);
+    let found = entries.find(|entry| hinders(&entry.key));
+    Ok(found.map(|entry| format!("`{}=`", entry.key)))
+}
+
 /// The versions that a unit and its drop-ins carry for every service that gates it.
 ///
 /// # Errors

@@ -54,20 +54,37 @@ impl Units for Memory {
     }
 
     fn entry(&self, unit: &UnitName) -> Option<Entry> {
-        self.entries.get(unit).copied()
+        self.entries.get(unit).cloned()
     }
 
     fn text(&self, unit: &UnitName) -> Result<UnitText, MemoryError> {
         self.get(unit.as_str()).ok_or(MemoryError::Gone)
     }
 
-    fn drop_ins(&self, unit: &UnitName) -> Result<Vec<UnitText>, MemoryError> {
-        Ok(self.get(&format!("{unit}.d")).into_iter().collect())
+    fn drop_ins(&self, name: &str) -> Result<BTreeMap<String, UnitText>, MemoryError> {
+        let directory = format!("{name}.d");
+        let one = self
+            .get(&directory)
+            .map(|text| ("overrides.conf".to_owned(), text));
+        let prefix = format!("{directory}/");
+        let more = self.texts.keys().filter_map(|name| {
+            let file = name.strip_prefix(&prefix)?;
+            Some((file.to_owned(), self.get(name)?))
+        });
+        Ok(one.into_iter().chain(more).collect())
+    }
+
+    fn program_elsewhere(&self, _: &Sought) -> Setting<Program> {
+        Setting::Unset
     }
 
     fn script(&self, _: &UnitName, path: &str) -> Option<String> {
         self.texts.get(path).cloned()
     }
+}
+
+fn alias(unit: &str) -> Entry {
+    Entry::Alias(unit.parse().unwrap())
 }
 
 fn gate(service: &str, head: &str, versions: &[&str]) -> String {
@@ -113,7 +130,8 @@ fn gated_and_known_units_have_programs_and_others_are_not_looked_into() {
         )
         .with("a@.service", Entry::Unit, &runs("app-3", carried))
         .with("postgresql.service", Entry::Unit, &runs("postgresql-17.2", ""))
-        .with("mysql.service", Entry::Alias, &runs("mariadb-10", ""))
+        .with("mysql.service", alias("mariadb.service"), "")
+        .with("mariadb.service", Entry::Unit, &runs("mariadb-10.11", ""))
         .with("redis.service", Entry::Masked, "")
         .with("sshd.service", Entry::Unit, "")
         .read();
@@ -127,7 +145,10 @@ fn gated_and_known_units_have_programs_and_others_are_not_looked_into() {
     assert_eq!(program(&generation, "sshd.service"), None);
     assert_eq!(program(&generation, "migrate-stranger.service"), None);
     assert!(generation.units["sshd.service"].unknown().is_some());
-    for absent in ["mysql.service", "redis.service", "none.service"] {
+    for unit in ["mysql.service", "mariadb.service"] {
+        assert_eq!(program(&generation, unit).as_deref(), Some("mariadb 10.11"));
+    }
+    for absent in ["redis.service", "none.service"] {
         assert_eq!(generation.unit(&absent.parse().unwrap()), UnitState::Absent);
     }
     assert_eq!(generation.notes, [""; 0]);
@@ -226,4 +247,149 @@ fn a_broken_gate_is_an_error_and_a_broken_unit_an_unknown() {
     let reason = |unit: &str| generation.units[unit].unknown().unwrap().reason.clone();
     assert!(reason("postgresql.service").starts_with("postgresql.service, line 1: a broken section"));
     assert_eq!(reason("redis.service"), "gone");
+}
+
+#[test]
+fn aliases_are_units_with_the_programs_of_theirs() {
+    let head = format!(
+        "X-Migration-Units=old.service wiki@1.service\nX-Migration-Package=/nix/store/{HASH}-app-2\n"
+    );
+    let units = Memory::default()
+        .with(
+            "migrate-app.service",
+            Entry::Unit,
+            &gate("app", &head, &["2023-01-01"]),
+        )
+        .with("older.service", alias("old.service"), "")
+        .with("old.service", alias("app.service"), "")
+        .with(
+            "app.service",
+            Entry::Unit,
+            &runs("app-2", "X-Migration-Versions=app 2023-01-01\n"),
+        )
+        .with("wiki@.service", alias("book@.service"), "")
+        .with(
+            "book@.service",
+            Entry::Unit,
+            &runs("app-3", "X-Migration-Versions=app 2023-01-01\n"),
+        )
+        .with("a.service", alias("b.service"), "")
+        .with("b.service", alias("a.service"), "")
+        .with("off.service", alias("masked.service"), "")
+        .with("masked.service", Entry::Masked, "");
+    let mut generation = units.read();
+    for unit in ["old.service", "app.service"] {
+        assert_eq!(program(&generation, unit).as_deref(), Some("app 2"), "{unit}");
+    }
+    for unit in ["wiki@1.service", "book@1.service"] {
+        assert_eq!(program(&generation, unit).as_deref(), Some("app 3"), "{unit}");
+    }
+    assert_eq!(generation.notes, [""; 0]);
+    let wanted: Wanted = ["older.service", "off.service", "a.service"]
+        .map(|unit| (unit.parse().unwrap(), ["app".to_owned()].into()))
+        .into();
+    look_into(&units, &wanted, &mut generation);
+    assert_eq!(program(&generation, "older.service").as_deref(), Some("app 2"));
+    for absent in ["off.service", "a.service"] {
+        assert_eq!(generation.unit(&absent.parse().unwrap()), UnitState::Absent);
+    }
+}
+
+#[test]
+fn drop_ins_of_instances_and_templates_are_read_by_their_names() {
+    let starts =
+        |version: &str| format!("[Service]\nExecStart=\nExecStart=/nix/store/{HASH}-app-{version}/x\n");
+    let head = format!("X-Migration-Units=app@a.service\nX-Migration-Package=/nix/store/{HASH}-app-2\n");
+    let versions = "[Unit]\nX-Migration-Versions=app 2023-01-01\n".to_owned();
+    let read = |drop_ins: &[(&str, String)]| {
+        let mut units = Memory::default()
+            .with(
+                "migrate-app.service",
+                Entry::Unit,
+                &gate("app", &head, &["2023-01-01"]),
+            )
+            .with("app@.service", Entry::Unit, &starts("1"))
+            .with("app@a.service", Entry::Instance, "")
+            .with("app@a.service.d/z.conf", Entry::Unit, &versions);
+        for (name, text) in drop_ins {
+            units = units.with(name, Entry::Unit, text);
+        }
+        let generation = units.read();
+        assert_eq!(generation.notes, [""; 0]);
+        program(&generation, "app@a.service").unwrap()
+    };
+    let (template, instance) = ("app@.service.d", "app@a.service.d");
+    assert_eq!(read(&[]), "app 1");
+    assert_eq!(read(&[(template, starts("2"))]), "app 2");
+    // Of one name, the nearest; of several, the last by name, wherever it is.
+    assert_eq!(read(&[(template, starts("2")), (instance, starts("3"))]), "app 3");
+    let far = format!("{template}/p.conf");
+    assert_eq!(read(&[(&far, starts("2")), (instance, starts("3"))]), "app 2");
+}
+
+#[test]
+fn a_masked_gate_has_instances_that_are_drop_ins() {
+    let generation = Memory::default()
+        .with("migrate-app.service", Entry::Masked, "")
+        .with("app@.service", Entry::Unit, &runs("app-1", ""))
+        .with("app@a.service", Entry::Instance, "")
+        .with(
+            "app@a.service.d",
+            Entry::Unit,
+            "[Unit]\nX-Migration-Versions=app 2023-01-01\n",
+        )
+        .read();
+    let service = &generation.services["app"];
+    let units: Vec<_> = service
+        .units
+        .value()
+        .unwrap()
+        .iter()
+        .map(UnitName::as_str)
+        .collect();
+    assert_eq!(units, ["app@a.service"]);
+    assert_eq!(service.history.len(), 1);
+}
+
+#[test]
+fn drop_ins_of_a_gate_are_said_and_refused_where_they_speak_of_migrations() {
+    let read = |name: &str, text: &str| {
+        let units = Memory::default()
+            .with(
+                "migrate-app.service",
+                Entry::Unit,
+                &gate("app", "", &["2023-01-01"]),
+            )
+            .with(name, Entry::Unit, text);
+        let mut generation = Generation::new("x", Kind::Closure);
+        collect(&units, &mut generation).map(|()| generation)
+    };
+    let directory = "migrate-app.service.d";
+    let harmless = read(directory, "[Service]\nNice=5\n").unwrap();
+    assert_eq!(
+        harmless.notes,
+        ["migrate-app.service is changed by migrate-app.service.d/overrides.conf"]
+    );
+    assert!(harmless.services["app"].history.unread.is_empty());
+    for (name, text, key) in [
+        (directory, "[Service]\nExecStart=\n", "`ExecStart=`"),
+        (
+            directory,
+            "[Unit]\nConditionPathExists=/x\n",
+            "`ConditionPathExists=`",
+        ),
+        ("migrate-.service.d", "[Unit]\nAssertUser=x\n", "`AssertUser=`"),
+        (directory, "[Unit", "what is no text of a unit"),
+    ] {
+        let generation = read(name, text).unwrap();
+        let said = format!(
+            "{name}/overrides.conf has {key}, so migrate-app.service may not run as it reads, and guard nothing"
+        );
+        assert_eq!(generation.notes, [said.as_str()]);
+        assert_eq!(generation.services["app"].history.unread[0].reason, said);
+    }
+    for text in ["[Unit]\nX-Migration-Format=1\n", "[X-Migration 2024-01-01]\n"] {
+        let error = read(directory, text).unwrap_err().to_string();
+        assert!(error.contains("a drop-in of a gate"), "{error}");
+    }
 }

@@ -69,9 +69,9 @@ mod tests {
         for (text, release) in [
             (
                 "NAME=NixOS\nVERSION_ID=\"25.05\"\nBUILD_ID=\"25.11.20250610.abcdef\"\n",
-                Some("25.11"),
+                Some("25.11pre"),
             ),
-            ("BUILD_ID=\"25.11pre-git\"\n", Some("25.11")),
+            ("BUILD_ID=\"25.11pre-git\"\n", Some("25.11pre")),
             ("BUILD_ID='25.11'\nBUILD_ID=25.05 \n", Some("25.05")),
             ("BUILD_ID=\"mine\"\nVERSION_ID=\"24.11\"\n", Some("24.11")),
             ("VERSION_ID=\"20.09\"\n", Some("20.09")),

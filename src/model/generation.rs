@@ -31,11 +31,13 @@ impl Kind {
     }
 }
 
-/// A NixOS release: `25.05`.
+/// A NixOS release, or an unstable system on the way to it: `25.05`, `25.05pre`. The latter comes before the former.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Release {
     year: u8,
     month: u8,
+    // Last, so that the derived order has what is unstable before the release.
+    stable: bool,
 }
 
 /// A text is not a NixOS release.
@@ -45,19 +47,40 @@ pub struct ReleaseError(String);
 
 impl Release {
     /// The first day of the release's month, as a version: steps up to it are assumed applied at first contact (a commit's
-    /// date proves nothing on a stable branch).
+    /// date proves nothing on a stable branch). Of an unstable system it is that of the release before, since it lies
+    /// somewhere between the two.
     ///
-    /// `None` never comes of a parsed release: its month is checked.
+    /// `None` where no release is known to be before.
     pub fn first_day(self) -> Option<Version> {
-        format!("20{:02}-{:02}-01", self.year, self.month).parse().ok()
+        let (year, month) = match self.stable {
+            true => (self.year, self.month),
+            false => self.before()?,
+        };
+        format!("20{year:02}-{month:02}-01").parse().ok()
+    }
+
+    /// The year and month of the release before. NixOS is released in May and November, and was until 20.09 in March and
+    /// September.
+    fn before(self) -> Option<(u8, u8)> {
+        let was_released = |&(year, month): &(u8, u8)| match (year, month) >= (21, 5) {
+            true => matches!(month, 5 | 11),
+            false => matches!(month, 3 | 9) && year < 21,
+        };
+        let month_before = |&(year, month): &(u8, u8)| match month {
+            1 => Some((year.checked_sub(1)?, 12)),
+            month => Some((year, month - 1)),
+        };
+        std::iter::successors(month_before(&(self.year, self.month)), month_before).find(was_released)
     }
 }
 
 impl FromStr for Release {
     type Err = ReleaseError;
 
-    /// Reads `25.05` and everything that begins with it and goes on after a dot or dash, as `nixos-version` does:
-    /// `25.05.20250601.abcdef`, `25.05pre-git`.
+    /// Reads `25.05` and everything that begins with it, as `nixos-version` does: `25.05.20250601.abcdef`, `25.05pre-git`.
+    ///
+    /// It is unstable where `pre` or `beta` follows, as nixpkgs' channels write it, or a day before the release's month, as
+    /// its flake does (`lib.trivial.versionSuffix`).
     fn from_str(text: &str) -> Result<Self, ReleaseError> {
         let bytes = text.trim().as_bytes();
         let digit = |at: usize| {
@@ -70,15 +93,30 @@ impl FromStr for Release {
         let parse = || {
             let (year, month) = (pair(0)?, pair(3)?);
             let fine = bytes[2] == b'.' && (1..=12).contains(&month) && digit(5).is_none();
-            fine.then_some(Self { year, month })
+            fine.then_some((year, month))
         };
-        parse().ok_or_else(|| ReleaseError(text.chars().take(60).collect()))
+        let (year, month) = parse().ok_or_else(|| ReleaseError(text.chars().take(60).collect()))?;
+        let first_day = format!("20{year:02}{month:02}01");
+        // Its first five characters are ASCII.
+        let mut parts = text.trim()[5..].split(|c: char| !c.is_ascii_alphanumeric());
+        let is_day = |part: &str| part.len() == 8 && part.bytes().all(|byte| byte.is_ascii_digit());
+        let unstable = parts
+            .clone()
+            .find(|part| !part.is_empty())
+            .is_some_and(|part| ["pre", "beta"].iter().any(|word| part.starts_with(word)))
+            || parts.any(|part| is_day(part) && part < first_day.as_str());
+        Ok(Self {
+            year,
+            month,
+            stable: !unstable,
+        })
     }
 }
 
 impl fmt::Display for Release {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:02}.{:02}", self.year, self.month)
+        let suffix = if self.stable { "" } else { "pre" };
+        write!(f, "{:02}.{:02}{suffix}", self.year, self.month)
     }
 }
 
@@ -194,16 +232,29 @@ mod tests {
 
     #[test]
     fn releases() {
-        for (text, release) in [
-            ("25.05", "25.05"),
-            ("26.11pre-git", "26.11"),
-            ("25.05.20250601.abcdef\n", "25.05"),
+        for (text, release, first_day) in [
+            ("25.05", "25.05", "2025-05-01"),
+            ("25.05.20250601.abcdef\n", "25.05", "2025-05-01"),
+            ("25.05.20250501.abcdef", "25.05", "2025-05-01"),
+            ("25.05.802491.7c43f080a7f2", "25.05", "2025-05-01"),
+            // What is unstable lies after the release before, and that is all that one can tell.
+            ("25.05.20250430.abcdef", "25.05pre", "2024-11-01"),
+            ("25.11.20250610.dirty", "25.11pre", "2025-05-01"),
+            ("26.11pre-git", "26.11pre", "2026-05-01"),
+            ("25.11pre813814.1f08a4df998e", "25.11pre", "2025-05-01"),
+            ("25.11beta12.abcdef", "25.11pre", "2025-05-01"),
+            ("21.05pre-git", "21.05pre", "2020-09-01"),
+            ("20.09pre-git", "20.09pre", "2020-03-01"),
+            ("21.11pre-git", "21.11pre", "2021-05-01"),
         ] {
             let parsed: Release = text.parse().unwrap();
-            assert_eq!(parsed.to_string(), release);
+            assert_eq!(parsed.to_string(), release, "{text}");
+            assert_eq!(parsed.first_day(), first_day.parse().ok(), "{text}");
+            assert_eq!(release.parse(), Ok(parsed), "{text}");
         }
-        let day = "25.05".parse::<Release>().unwrap().first_day().unwrap();
-        assert_eq!(day.to_string(), "2025-05-01");
+        assert_eq!("00.03pre".parse::<Release>().unwrap().first_day(), None);
+        let sorted = ["25.05pre", "25.05", "25.11pre", "25.11"].map(|text| text.parse::<Release>().unwrap());
+        assert!(sorted.is_sorted());
         for text in [
             "", "25", "25.5", "25.13", "25.00", "25.055", "2025.05", "ab.cd", "25-05",
         ] {

@@ -31,12 +31,17 @@ impl Program {
         }
     }
 
-    /// Whether this program is at `wanted` or later; `None` where its version is not known.
+    /// Whether this program is at `wanted` or later; `None` where its version is not known or does not begin with a digit.
     ///
-    /// A `wanted` of fewer components is reached by every version that begins with it: `16` by `16.0`, `16.3` and `17.1`.
+    /// Only as many components count as `wanted` names: `16` is reached by `16.3` and `17.1`, and by `16beta1`. The NixOS
+    /// module decides by the same rule which steps a history has (`isReached` in its `history.nix`).
     pub fn reaches(&self, wanted: &str) -> Option<bool> {
         let version = self.version.as_deref()?;
-        Some(compare_versions(version, wanted) != Ordering::Less)
+        if !version.starts_with(|c: char| c.is_ascii_digit()) {
+            return None;
+        }
+        let leading: Vec<_> = components(version).take(components(wanted).count()).collect();
+        Some(compare_versions(&leading.join("."), wanted) != Ordering::Less)
     }
 
     /// The name and version as one reads them: `postgresql 15.10`.
@@ -59,6 +64,11 @@ pub fn compare_versions(a: &str, b: &str) -> Ordering {
         }
     }
     Ordering::Equal
+}
+
+/// The components of a version as `builtins.splitVersion` has them: `17`, `beta` and `1` of `17beta1`.
+fn components(mut rest: &str) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || Some(component(&mut rest)).filter(|component| !component.is_empty()))
 }
 
 fn component<'a>(rest: &mut &'a str) -> &'a str {
@@ -149,13 +159,24 @@ mod tests {
         }
     }
 
+    /// The table that the NixOS module's own tests read, too.
     #[test]
-    fn a_major_is_reached_by_its_minors() {
-        let at = |version: &str| Program::parse(&format!("postgresql-{version}"));
-        assert_eq!(at("16.3").reaches("16"), Some(true));
-        assert_eq!(at("16").reaches("16"), Some(true));
-        assert_eq!(at("9.6").reaches("16"), Some(false));
-        assert_eq!(at("10.11.2").reaches("10.11"), Some(true));
+    fn a_program_reaches_what_the_module_says_it_does() {
+        let table = include_str!("../../test-fixtures/programs.json");
+        let table: Vec<serde_json::Value> = serde_json::from_str(table).unwrap();
+        assert!(table.len() > 10);
+        for row in table {
+            let (version, wanted) = (row["version"].as_str().unwrap(), row["program"].as_str().unwrap());
+            let program = Program {
+                version: Some(version.to_owned()),
+                ..Program::parse("postgresql")
+            };
+            assert_eq!(
+                program.reaches(wanted),
+                row["reaches"].as_bool(),
+                "{version} {wanted}"
+            );
+        }
         assert_eq!(Program::parse("postgresql").reaches("16"), None);
     }
 }

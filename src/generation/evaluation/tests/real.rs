@@ -314,7 +314,7 @@ fn the_release_is_that_of_the_version_where_this_is_one() {
     let file = nix.directory.path().join("x.nix");
     for (version, release) in [
         ("\"25.05.20250601.abcdef\"", "25.05"),
-        ("\"25.11pre-git\"", "25.11"),
+        ("\"25.11pre-git\"", "25.11pre"),
         ("\"mine-25.05\"", "24.11"),
         ("\"25.055\"", "24.11"),
         ("throw \"none\"", "24.11"),

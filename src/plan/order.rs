@@ -123,8 +123,8 @@ pub(super) fn order(plan: &mut Plan, old: &[Option<&Service>], new: &[Option<&Se
     let (along, mut cycles) = backwards.sorted();
     let (downs, _) = backwards.reversed().sorted();
     let (ups, more) = forwards.sorted();
-    for (services, direction) in [(downs, Direction::Down), (ups, Direction::Up)] {
-        for service in services {
+    for (services, direction) in [(&downs, Direction::Down), (&ups, Direction::Up)] {
+        for &service in services {
             let steps = plan.services[service].steps.iter().enumerate();
             let wanted = steps.filter(|(_, step)| step.direction == direction);
             plan.order
@@ -139,6 +139,41 @@ pub(super) fn order(plan: &mut Plan, old: &[Option<&Service>], new: &[Option<&Se
         cyclic(plan, &cycle);
     }
     against(plan, &backwards, &along);
+    held_back(plan, &forwards, &ups, new);
+}
+
+/// A service whose path is refused stays down, and so does everything whose gate requires a unit of it.
+fn held_back(plan: &mut Plan, needs: &Needs, along: &[usize], new: &[Option<&Service>]) {
+    // For each service, one that is refused and that it needs, directly or not.
+    let mut refused: Vec<Option<usize>> = vec![None; plan.services.len()];
+    for &index in along {
+        let mut found = needs.0[index].iter().filter(|&&needed| needed != index);
+        refused[index] = found.find_map(|&needed| match plan.services[needed].is_refused() {
+            true => Some(needed),
+            false => refused[needed],
+        });
+    }
+    for (index, needed) in refused.into_iter().enumerate() {
+        // What is refused for a reason of its own says so already.
+        let is_told = new[index].is_none() || plan.services[index].is_refused();
+        let Some(needed) = needed.filter(|_| !is_told) else {
+            continue;
+        };
+        let needed = plan.services[needed].name.clone();
+        let service = &mut plan.services[index];
+        let message = format!(
+            "{} will not start either: it requires {needed}, whose path is refused",
+            service.name
+        );
+        let help = format!("Decide about {needed} first; nothing of this service is touched before.");
+        service.findings.push(Finding::new(
+            &service.name,
+            Code::DependencyOrder,
+            Severity::Warning,
+            message,
+            help,
+        ));
+    }
 }
 
 fn cyclic(plan: &mut Plan, cycle: &[usize]) {

@@ -1,8 +1,8 @@
 //! Tests of the order over services.
 
 use super::notation::{codes, only, order};
-use crate::model::{Generation, Service, Setting};
-use crate::plan::testing::{generation, service};
+use crate::model::{Action, Generation, Service, Setting};
+use crate::plan::testing::{generation, history, service, version};
 use crate::plan::{Code, Plan, Severity, diff};
 
 /// Services with what they require, as `web:db,cache`.
@@ -83,6 +83,11 @@ fn cycles_are_named_and_broken_by_name() {
             ("e", "e requires a unit that its own gate holds back")
         ]
     );
+    // Who is not of the circle waits for it.
+    let waiting = [0, 3].map(|index: usize| plan.services[index].findings[0].message.as_str());
+    let told =
+        ["a", "d"].map(|name| format!("{name} will not start either: it requires c, whose path is refused"));
+    assert_eq!(waiting, told);
     assert_eq!(down("d:c c:b b:c a:d e:e f").order.len(), 6);
 }
 
@@ -104,4 +109,35 @@ fn going_down_with_what_one_requires_is_against_the_gates() {
     assert_eq!(finding.severity, Severity::Warning);
     assert!(finding.help.contains("nixmig migrate"), "{}", finding.help);
     assert_eq!(diff(&short, &long).findings().count(), 0);
+}
+
+#[test]
+fn who_requires_a_refused_service_is_told() {
+    let services = "web:middle middle:db db other";
+    let (old, mut new) = (side(services, |_| "1 2"), side(services, |_| "1 2"));
+    new.services.get_mut("db").unwrap().history = history("1");
+    let mut stuck = old.clone();
+    let migrations = &mut stuck.services.get_mut("db").unwrap().history;
+    migrations.get_mut(version("2")).unwrap().down = Action::default();
+    let plan = diff(&stuck, &new);
+    let told: Vec<_> = plan
+        .services
+        .iter()
+        .filter(|service| service.name.as_str() != "db")
+        .map(|service| (service.name.as_str(), codes(&service.findings)))
+        .collect();
+    let held = vec![(Code::DependencyOrder, Severity::Warning)];
+    assert_eq!(told, [("middle", held.clone()), ("other", vec![]), ("web", held)]);
+    let message = &only(&plan.services[1].findings, Code::DependencyOrder).message;
+    assert_eq!(
+        message,
+        "middle will not start either: it requires db, whose path is refused"
+    );
+    assert_eq!(diff(&old, &new).findings().count(), 0);
+    // A service that is gone waits for nobody.
+    new.services.remove("web");
+    new.units.remove("web.service");
+    assert!(diff(&stuck, &new).services.iter().all(|service| {
+        service.name.as_str() != "web" || service.findings.iter().all(|finding| finding.code == Code::Lost)
+    }));
 }

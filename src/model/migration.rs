@@ -124,6 +124,14 @@ impl<T> Setting<T> {
     }
 }
 
+impl<T: PartialEq> Setting<T> {
+    /// Whether two of them are the same; `None` where either is not known.
+    pub fn same(&self, other: &Self) -> Option<bool> {
+        let known = self.unknown().is_none() && other.unknown().is_none();
+        known.then(|| self == other)
+    }
+}
+
 impl<T> From<Option<T>> for Setting<T> {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Unset, Self::Set)

@@ -4,38 +4,37 @@ use super::Step;
 use super::finding::{Code, Finding, Severity};
 use super::path::{Move, Moves};
 use super::service::{Protection, backed_up};
-use super::words::{are, list};
-use crate::model::{Direction, Service, ServiceName, Version};
+use super::words::{are, list, names};
+use crate::model::{Direction, Migration, Service, ServiceName, Version};
 
 /// Versions of both sides that are defined differently. A side whose definitions were not read cannot tell.
 pub(super) fn edited(old: &Service, new: &Service, findings: &mut Vec<Finding>) {
     let mut versions = Vec::new();
-    let (mut ups, mut downs) = (false, false);
+    let mut edits = Edits::default();
     let mut at = None;
     for migration in new.history.iter() {
         let Some(before) = old.history.get(migration.version) else {
             continue;
         };
-        let up = before.up.same(&migration.up) == Some(false);
-        let down = before.down.same(&migration.down) == Some(false);
-        if up || down {
+        let of_this = Edits::between(before, migration);
+        if of_this != Edits::default() {
             versions.push(migration.version);
             at = at.or_else(|| migration.origin.clone());
         }
-        ups |= up;
-        downs |= down;
+        edits.add(of_this);
     }
     if versions.is_empty() {
         return;
     }
-    let (what, direction) = match (ups, downs) {
-        (true, false) => ("up", Some(Direction::Up)),
-        (false, true) => ("down", Some(Direction::Down)),
-        _ => ("up and down", None),
+    let direction = match (edits.up, edits.down) {
+        (true, false) => Some(Direction::Up),
+        (false, true) => Some(Direction::Down),
+        _ => None,
     };
     let message = format!(
-        "{} defined differently by the two generations, in the {what}",
-        are(&versions)
+        "{} defined differently by the two generations, in {}",
+        are(&versions),
+        names(edits.names())
     );
     let help =
         "State that went through the old definition keeps what it did. Publish a change as a new version; \
@@ -47,6 +46,44 @@ pub(super) fn edited(old: &Service, new: &Service, findings: &mut Vec<Finding>) 
         at,
         ..Finding::new(&new.name, Code::Edited, Severity::Warning, message, help)
     });
+}
+
+/// In what the definitions of a migration differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Edits {
+    up: bool,
+    down: bool,
+    program: bool,
+    cumulative: bool,
+}
+
+impl Edits {
+    fn between(old: &Migration, new: &Migration) -> Self {
+        Self {
+            up: old.up.same(&new.up) == Some(false),
+            down: old.down.same(&new.down) == Some(false),
+            program: old.program.same(&new.program) == Some(false),
+            cumulative: old.cumulative.same(&new.cumulative) == Some(false),
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.up |= other.up;
+        self.down |= other.down;
+        self.program |= other.program;
+        self.cumulative |= other.cumulative;
+    }
+
+    fn names(self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            (self.up, "the up"),
+            (self.down, "the down"),
+            (self.program, "the program"),
+            (self.cumulative, "whether it is cumulative"),
+        ];
+        all.into_iter()
+            .filter_map(|(edited, name)| edited.then_some(name))
+    }
 }
 
 /// All that is dangerous about the path itself.
@@ -94,6 +131,11 @@ fn order(
             ..Finding::new(name, Code::Diverged, Severity::Warning, message, help)
         });
     }
+    late(name, applied, moves, steps, findings);
+}
+
+/// Steps of versions that are older than one that stays.
+fn late(name: &ServiceName, applied: &[Version], moves: &Moves, steps: &[Step], findings: &mut Vec<Finding>) {
     // What the downs take away is no longer there when the ups run.
     let gone = moves.undone();
     let kept = applied
@@ -102,33 +144,59 @@ fn order(
         .filter(|version| !gone.contains(version))
         .max();
     let Some(newest) = kept else { return };
-    let late: Vec<&Step> = steps
-        .iter()
-        .filter(|step| step.direction == Direction::Up && step.version() < newest)
-        .collect();
-    if late.is_empty() {
-        return;
+    for direction in [Direction::Down, Direction::Up] {
+        let late: Vec<&Step> = steps
+            .iter()
+            .filter(|step| step.direction == direction && step.version() < newest)
+            .collect();
+        if late.is_empty() {
+            continue;
+        }
+        let versions = sorted(&late.iter().map(|step| step.version()).collect::<Vec<_>>());
+        // It comes and goes with its program.
+        let by_program = late.iter().all(|step| step.migration.program.is_set());
+        let severity = match by_program {
+            true => Severity::Note,
+            false => Severity::Warning,
+        };
+        let (message, help) = match direction {
+            Direction::Up => (
+                format!("{} older than {newest}, which is applied already", are(&versions)),
+                match by_program {
+                    true => {
+                        "Steps that name a program come with it, so the newer ones were made and run without these: see \
+                         that they agree."
+                    }
+                    false => {
+                        "It was merged late or backported. See that its script expects state that has the newer ones, or \
+                         give it a newer version."
+                    }
+                },
+            ),
+            Direction::Down => (
+                format!(
+                    "{} undone from under {newest}, which is newer and stays",
+                    are(&versions)
+                ),
+                match by_program {
+                    true => {
+                        "Steps that name a program go with it, so the newer ones stay applied without these: see that they \
+                         agree."
+                    }
+                    false => {
+                        "The new side's history lacks a version in its middle. See that this is meant, and that the newer \
+                         ones can do without it."
+                    }
+                },
+            ),
+        };
+        findings.push(Finding {
+            versions,
+            direction: Some(direction),
+            at: late.first().and_then(|step| step.origin().cloned()),
+            ..Finding::new(name, Code::OutOfOrder, severity, message, help.to_owned())
+        });
     }
-    let versions: Vec<_> = late.iter().map(|step| step.version()).collect();
-    let held_back = late.iter().all(|step| step.migration.program.is_set());
-    let message = format!("{} older than {newest}, which is applied already", are(&versions));
-    let (severity, help) = match held_back {
-        true => (
-            Severity::Note,
-            "Steps that name a program come with it, so the newer ones were made and run without these: see that they agree.",
-        ),
-        false => (
-            Severity::Warning,
-            "It was merged late or backported. See that its script expects state that has the newer ones, or give it a \
-             newer version.",
-        ),
-    };
-    findings.push(Finding {
-        versions,
-        direction: Some(Direction::Up),
-        at: late.first().and_then(|step| step.origin().cloned()),
-        ..Finding::new(name, Code::OutOfOrder, severity, message, help.to_owned())
-    });
 }
 
 fn stranded(name: &ServiceName, steps: &[Step], findings: &mut Vec<Finding>) {

@@ -44,6 +44,20 @@ fn out_of_order() {
     assert_eq!(codes(&held_back.findings), [(Code::OutOfOrder, Severity::Note)]);
     // A swallowed version does not run.
     assert_eq!(plan("1 3", "1 2 3 4*", |_| ()).findings, []);
+    for (old, new, undone, severity) in [
+        ("1 2 3", "1 3", "2", Severity::Warning),
+        ("1 2 3 4", "3", "1 2", Severity::Warning),
+        ("1 2=16 3", "1 3", "2", Severity::Note),
+    ] {
+        let gap = plan(old, new, |_| ());
+        let finding = only(&gap.findings, Code::OutOfOrder);
+        assert_eq!(
+            (finding.severity, &finding.versions),
+            (severity, &versions(undone))
+        );
+        assert_eq!(finding.direction, Some(Direction::Down));
+        assert_eq!((gap.findings.len(), gap.to()), (1, Some(version("3"))));
+    }
     assert_eq!(plan("1", "1 2", |_| ()).findings, []);
 }
 
@@ -92,6 +106,37 @@ fn edited() {
     assert_eq!(one(&with(Some("a")), &with(Some("a"))).findings, []);
     // Nobody read the words of one side.
     assert_eq!(one(&with(Some("a")), &with(None)).findings, []);
+}
+
+#[test]
+fn another_program_or_reach_is_an_edit_too() {
+    let unknown = |service: &mut Service| {
+        let migration = service.history.get_mut(version("2")).unwrap();
+        migration.program = Setting::Unknown(Unknown {
+            reason: "a call".to_owned(),
+            at: None,
+        });
+        migration.cumulative = Setting::Set(());
+    };
+    for (old, new, what) in [
+        ("1 2=16", "1 2=17", "the program"),
+        ("1 2", "1 2=17", "the program"),
+        ("1 2*", "1 2", "whether it is cumulative"),
+        ("1 2*=16", "1 2", "the program and whether it is cumulative"),
+    ] {
+        let found = plan(old, new, |_| ()).findings;
+        assert_eq!(codes(&found), [(Code::Edited, Severity::Warning)]);
+        assert_eq!((&found[0].versions, found[0].direction), (&versions("2"), None));
+        assert!(
+            found[0].message.ends_with(&format!(", in {what}")),
+            "{}",
+            found[0].message
+        );
+    }
+    assert_eq!(
+        codes(&plan("1 2=16", "1 2=17", unknown).findings),
+        [(Code::Unknown, Severity::Warning)]
+    );
 }
 
 #[test]

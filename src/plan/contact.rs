@@ -2,13 +2,10 @@
 //!
 //! "The generation declares nothing, so nothing is applied" is never one of the rules.
 
-use std::collections::BTreeSet;
-
 use super::finding::{Code, Finding, Severity};
+use super::programs::{known_of, moved, program_of, runs};
 use super::{Baseline, BaselineSource};
-use crate::model::{
-    Generation, History, Program, Release, Service, Setting, UnitName, UnitState, Version, known_services,
-};
+use crate::model::{Direction, Generation, History, Program, Release, Service, Setting, Version};
 
 /// What can be known of a service's state before its first path. Two generations alone tell only `previous`; the machine
 /// fills in all.
@@ -44,6 +41,21 @@ pub struct Contact {
 /// release. A step that cannot be told but is older than a cumulative one that is known to be pending needs no answer:
 /// the path is the same either way.
 pub fn first_contact(service: &Service, evidence: &Evidence<'_>) -> Contact {
+    let mut contact = told(service, evidence);
+    let looked = evidence.detected.is_some() || evidence.fresh.is_some();
+    if contact.baseline.is_some() && service.detect.is_set() && !looked {
+        for finding in &mut contact.findings {
+            finding.help = format!(
+                "{} All this is provisional: the machine first asks the data, by the `detect` script of {}.",
+                finding.help, service.name
+            );
+        }
+    }
+    contact
+}
+
+/// The first of the rules that has an answer.
+fn told(service: &Service, evidence: &Evidence<'_>) -> Contact {
     if let Some(version) = evidence.detected {
         return detected(service, version, evidence);
     }
@@ -108,6 +120,9 @@ pub fn first_contact(service: &Service, evidence: &Evidence<'_>) -> Contact {
 /// Rules e, f and g.
 fn judged(service: &Service, previous: &Generation) -> Contact {
     let program = program_of(service, previous);
+    if let Some(contact) = beyond(service, program, previous) {
+        return contact;
+    }
     let release = previous.release.value().copied();
     let mut verdict = judge(&service.history, program, release);
     let is_cumulative = |&version: &Version| {
@@ -166,6 +181,39 @@ fn judged(service: &Service, previous: &Generation) -> Contact {
         }),
         findings: vec![finding],
     }
+}
+
+/// State of a program that is newer than the service's package: its history ends at that package, so that it has no step
+/// that could tell, and none that leads back.
+fn beyond(service: &Service, program: Option<&Program>, previous: &Generation) -> Option<Contact> {
+    let (program, package) = (program?, service.package.value()?);
+    let known = known_of(service);
+    let kindred =
+        program.name == package.name || known.is_some_and(|known| known.runs(program) && known.runs(package));
+    let components = known.map_or(1, |known| known.components);
+    if !kindred || moved(program, package, components) != Some(Direction::Down) {
+        return None;
+    }
+    let name = &service.name;
+    let message = format!(
+        "`{}` ran {name} on {}, and this generation has {}: its state is newer than any step of its history",
+        previous.label,
+        program.display(),
+        package.display()
+    );
+    let help = format!(
+        "Stay on {} or later, or bring back data from before and say what it is on with `nixmig stamp {name} VERSION`.",
+        program.display()
+    );
+    let finding = Finding {
+        direction: Some(Direction::Down),
+        ..Finding::new(name, Code::Stranded, Severity::Refused, message, help)
+    };
+    let mut contact = Contact::undecided(service.history.versions().collect(), finding);
+    if let Some(baseline) = &mut contact.baseline {
+        baseline.sources.push(BaselineSource::Program(program.display()));
+    }
+    Some(contact)
 }
 
 /// Why neither program nor release tell of some versions.
@@ -398,45 +446,4 @@ pub(super) fn judge(history: &History, program: Option<&Program>, release: Optio
         }
     }
     verdict
-}
-
-/// Whether a generation runs any of these units; `None` where that cannot be told.
-pub(super) fn runs(generation: &Generation, units: &Setting<BTreeSet<UnitName>>) -> Option<bool> {
-    let units = units.value().filter(|units| !units.is_empty())?;
-    let mut unknown = false;
-    for unit in units {
-        match generation.unit(unit) {
-            UnitState::Present(_) => return Some(true),
-            UnitState::Unknown => unknown = true,
-            UnitState::Absent => {}
-        }
-    }
-    (!unknown).then_some(false)
-}
-
-/// The program that works on a service's state in a generation that need not declare it.
-///
-/// Of the programs of the service's units it is the one that goes by the name of the service's package, or by a name that
-/// the table of well-known services has for it; where the package is not known either, the only one there is.
-pub(super) fn program_of<'a>(service: &Service, generation: &'a Generation) -> Option<&'a Program> {
-    let units = service.units.value()?;
-    let programs = || {
-        units.iter().filter_map(|unit| match generation.unit(unit) {
-            UnitState::Present(program) => program,
-            UnitState::Absent | UnitState::Unknown => None,
-        })
-    };
-    let package = service.package.value();
-    let known = known_services().iter().find(|known| {
-        known.name == service.name.as_str() || package.is_some_and(|package| known.runs(package))
-    });
-    let named = programs().find(|program| package.is_some_and(|package| package.name == program.name));
-    let kindred = || programs().find(|program| known.is_some_and(|known| known.runs(program)));
-    let only = || {
-        let first = programs().next()?;
-        let alone =
-            programs().all(|program| (&program.name, &program.version) == (&first.name, &first.version));
-        (package.is_none() && alone).then_some(first)
-    };
-    named.or_else(kindred).or_else(only)
 }

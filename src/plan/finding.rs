@@ -29,7 +29,7 @@ impl Severity {
 /// The kind of a finding. Its text is stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Code {
-    /// A version to apply is older than the newest applied.
+    /// A version to apply or to undo is older than one that is applied and stays.
     OutOfOrder,
     /// Both sides have versions that the other lacks.
     Diverged,
@@ -51,7 +51,7 @@ pub enum Code {
     Unmigrated,
     /// The gate is linked to `/dev/null`.
     Masked,
-    /// Steps of services that require each other run against that order.
+    /// Steps of services that require each other run against that order, or one waits for another that is refused.
     DependencyOrder,
     /// State is older than what its service still migrates from.
     TooOld,

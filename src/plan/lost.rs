@@ -1,17 +1,20 @@
 //! Owns what becomes of a service that the new side no longer declares: left where it is, or walked down for a generation
 //! that never knew its migrations.
 
-use super::contact::{judge, program_of, runs};
+use std::cmp::Ordering;
+
+use super::contact::judge;
 use super::finding::{Code, Finding, Severity};
+use super::programs::{package, program_of, runs};
 use super::words::{READ_OTHERWISE, list};
-use crate::model::{Generation, History, Program, Release, Service};
+use crate::model::{Generation, History, Program, Release, Service, compare_versions};
 
 /// What the new side's programs expect of the state: that much of the old history, or all of it where nothing is to be
 /// walked; and why.
 ///
 /// A program that is older than a step's own asks for that step to be undone (rule e of first contact); a step without a
-/// program that is later than the release cannot be told (rule g), unless the new side is as new as the old one: then it
-/// only stopped declaring what it has.
+/// program that is later than the release cannot be told (rule g), unless the new side is of a later release and its
+/// program did not go back: then it only stopped declaring what it has.
 pub(super) fn expected(service: &Service, old: &Generation, new: &Generation) -> (History, Option<Finding>) {
     let name = &service.name;
     let stays = |finding| (service.history.clone(), finding);
@@ -52,10 +55,15 @@ pub(super) fn expected(service: &Service, old: &Generation, new: &Generation) ->
     let release = new.release.value().copied();
     let verdict = judge(&service.history, program, release);
     let stands_for = stands_for(program, release);
-    let as_new = match (old.release.value(), release) {
-        (Some(&before), Some(now)) => now >= before,
-        _ => false,
-    };
+    let went_back = package(service, old)
+        .zip(program)
+        .is_some_and(|(before, now)| before.name == now.name && went_back(before, now));
+    let as_new = !went_back
+        && old
+            .release
+            .value()
+            .zip(release.as_ref())
+            .is_some_and(|(before, now)| now > before);
     if verdict.lacks.is_empty() && (verdict.undecided.is_empty() || as_new) {
         let message = format!(
             "`{}` still runs {name} and no longer declares its migrations: its state stays, {head}",
@@ -98,6 +106,12 @@ pub(super) fn expected(service: &Service, old: &Generation, new: &Generation) ->
         .history
         .filtered(|migration| verdict.lacks.binary_search(&migration.version).is_err());
     (kept, Some(finding))
+}
+
+/// Whether a program is known to be older than the one before.
+fn went_back(before: &Program, now: &Program) -> bool {
+    let versions = before.version.as_deref().zip(now.version.as_deref());
+    versions.is_some_and(|(before, now)| compare_versions(now, before) == Ordering::Less)
 }
 
 fn stands_for(program: Option<&Program>, release: Option<Release>) -> String {

@@ -12,6 +12,7 @@ mod finding;
 mod lost;
 mod order;
 mod path;
+mod programs;
 mod service;
 #[cfg(test)]
 mod testing;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::finding::{self, Code, Finding, Severity};
 use super::path::{Moves, path};
+use super::programs::known_of;
 use super::{Baseline, Presence, ServicePlan, Step, dangers, unknown};
 use crate::model::{Direction, History, Migration, Part, Service, ServiceName, Setting, Version};
 
@@ -132,10 +133,12 @@ fn too_old(
         None => "has nothing applied".to_owned(),
     };
     let message = format!("the state of {name} {is_on}, and can be migrated only from {oldest} on");
-    let help = match release_with(oldest) {
-        Some(release) => format!("Go through NixOS {release} first: switch to it, then to this generation."),
-        None => "Go through an older NixOS first that still migrates from there.".to_owned(),
-    };
+    // Whose module is nixpkgs' own goes with its releases; nobody knows that of another.
+    let release = target.and_then(known_of).and_then(|_| release_with(oldest));
+    let such_as = release.map_or_else(String::new, |release| format!(", such as one of NixOS {release}"));
+    let help = format!(
+        "Go through a generation whose history still has it{such_as}: switch to it, then to this one."
+    );
     Some(Finding {
         versions: vec![oldest],
         ..Finding::new(name, Code::TooOld, Severity::Refused, message, help)

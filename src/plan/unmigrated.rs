@@ -1,14 +1,10 @@
 //! Owns the comparison of programs: a data format that may have moved with no migration that goes with it.
 
-use std::cmp::Ordering;
-
-use super::contact::program_of;
 use super::finding::{Code, Finding, Severity};
+use super::programs::{moved, package, program_of};
 use super::words::{READ_OTHERWISE, names};
 use super::{Plan, ServicePlan};
-use crate::model::{
-    Direction, Generation, KnownService, Program, Service, UnitName, compare_versions, known_services,
-};
+use crate::model::{Direction, Generation, KnownService, Program, Service, UnitName, known_services};
 
 /// Compares the programs of well-known services that declare nothing, and of all services that do.
 pub(super) fn find(old: &Generation, new: &Generation, plan: &mut Plan) {
@@ -158,15 +154,13 @@ fn moved_on(unit: &UnitName, known: &KnownService, what: &str, moved: Direction)
     }
 }
 
+/// Whether a service covers a unit: one that gates it, or where it is not known what it gates one of that name.
 fn declares(generation: &Generation, rows: &[&KnownService], unit: &UnitName) -> bool {
-    let gates = |service: &Service| {
-        let units = service.units.value();
-        units.is_some_and(|units| units.contains(unit))
+    let covers = |service: &Service| match service.units.value() {
+        Some(units) => units.contains(unit),
+        None => rows.iter().any(|known| known.name == service.name.as_str()),
     };
-    let named = rows
-        .iter()
-        .any(|known| generation.services.contains_key(known.name));
-    named || generation.services.values().any(gates)
+    generation.services.values().any(covers)
 }
 
 /// A service that the new side declares: its package moved, and no step goes that way.
@@ -189,23 +183,18 @@ fn dropped(plan: &ServicePlan, past: &Service, old: &Generation, new: &Generatio
     stepless(plan, past, package(past, old)?, program_of(past, new)?)
 }
 
-fn package<'a>(service: &'a Service, generation: &'a Generation) -> Option<&'a Program> {
-    let declared = service.package.value();
-    declared.or_else(|| program_of(service, generation))
-}
-
 fn stepless(plan: &ServicePlan, service: &Service, before: &Program, now: &Program) -> Option<Finding> {
     let known = known_services()
         .iter()
         .find(|known| known.name == plan.name.as_str() || known.runs(now));
-    let moved = moved(before, now, known.map_or(1, |known| known.components))?;
+    let way = moved(before, now, known.map_or(1, |known| known.components))?;
     // Where some steps say which program they are for, only those can go with a program.
     let mut migrations = service.history.iter();
     let by_program = migrations.any(|migration| migration.program.is_set());
     let goes_along = plan
         .steps
         .iter()
-        .any(|step| step.direction == moved && (step.migration.program.is_set() || !by_program));
+        .any(|step| step.direction == way && (step.migration.program.is_set() || !by_program));
     let undecided = plan
         .baseline
         .as_ref()
@@ -222,7 +211,7 @@ fn stepless(plan: &ServicePlan, service: &Service, before: &Program, now: &Progr
         "{}: unmigrated, for no step of {} goes {} with it",
         arrow((&name(before), before), (&name(now), now)),
         plan.name,
-        moved.name()
+        way.name()
     );
     let help = match known {
         Some(known) => format!(
@@ -234,27 +223,16 @@ fn stepless(plan: &ServicePlan, service: &Service, before: &Program, now: &Progr
                 .to_owned()
         }
     };
-    Some(Finding {
-        direction: Some(moved),
-        ..Finding::new(&plan.name, Code::Unmigrated, Severity::Warning, message, help)
-    })
-}
-
-/// Which way a data format may have moved: the first `components` components of the versions differ.
-fn moved(before: &Program, now: &Program, components: usize) -> Option<Direction> {
-    let leading = |version: &str| {
-        let end = version
-            .match_indices(['.', '-', '+'])
-            .nth(components.saturating_sub(1))
-            .map_or(version.len(), |(end, _)| end);
-        version[..end].to_owned()
+    // That a minor version needs no step is for its module's author to know; nothing promises it of a way back.
+    let minor = way == Direction::Up && moved(before, now, 1).is_none();
+    let severity = match minor {
+        true => Severity::Note,
+        false => Severity::Warning,
     };
-    let (before, now) = (before.version.as_deref()?, now.version.as_deref()?);
-    match compare_versions(&leading(before), &leading(now)) {
-        Ordering::Less => Some(Direction::Up),
-        Ordering::Equal => None,
-        Ordering::Greater => Some(Direction::Down),
-    }
+    Some(Finding {
+        direction: Some(way),
+        ..Finding::new(&plan.name, Code::Unmigrated, severity, message, help)
+    })
 }
 
 /// `postgresql 15.10 → 17.2`, with both names where they differ.

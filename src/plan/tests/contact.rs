@@ -2,7 +2,7 @@
 
 use super::notation::{codes, one, only, steps};
 use crate::model::{Generation, Kind, Program, Service, Setting, Unknown, Version};
-use crate::plan::testing::{generation, running, service, version, versions};
+use crate::plan::testing::{generation, running, service, version, versions, words};
 use crate::plan::{Baseline, BaselineSource, Code, Contact, Evidence, Premise, Presence, Severity};
 use crate::plan::{first_contact, plan_service};
 
@@ -295,6 +295,64 @@ fn g_what_is_later_than_the_release_is_refused() {
 }
 
 #[test]
+fn state_of_a_program_beyond_the_package_is_stranded() {
+    // By the leading components that count for a known service, else by the first.
+    for (name, program, package, beyond) in [
+        ("db", "db-18.1", "db-17.2", true),
+        ("db", "db-17.4", "db-17.2", false),
+        ("db", "other-18", "db-17.2", false),
+        ("mysql", "mariadb-server-10.11.2", "mariadb-server-10.6.1", true),
+        ("mysql", "mariadb-server-10.6.9", "mariadb-server-10.6.1", false),
+        (
+            "postgresql",
+            "postgresql-and-plugins-17.2",
+            "postgresql-15.10",
+            true,
+        ),
+    ] {
+        // Whether or not its steps name programs: the history ends at the package.
+        for migrations in ["1", "1=1"] {
+            let target = Service {
+                package: Setting::Set(Program::parse(package)),
+                ..service(name, migrations)
+            };
+            let old = running(generation("1", []), &format!("{name}.service"), program);
+            let old = Generation {
+                release: "25.05".parse().ok().into(),
+                ..old
+            };
+            let plan = one(&old, &generation("2", [target]));
+            let stranded = codes(&plan.findings).contains(&(Code::Stranded, Severity::Refused));
+            assert_eq!(stranded, beyond, "{program} → {package}: {:?}", plan.findings);
+            assert!(plan.steps.is_empty());
+            if beyond {
+                assert_eq!(plan.baseline.unwrap().undecided, versions("1"));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_diff_assumes_is_provisional_where_the_data_can_be_asked() {
+    let mut target = target();
+    let old = ran("db-15.10", "25.05");
+    let asks = |target: &Service, fresh| {
+        let evidence = Evidence {
+            fresh,
+            previous: Some(&old),
+            ..Evidence::default()
+        };
+        let contact = first_contact(target, &evidence);
+        contact.findings[0].help.contains("`detect` script of db")
+    };
+    assert!(!asks(&target, None));
+    target.detect = words("echo");
+    assert!(asks(&target, None));
+    // Where the machine has looked, the data had nothing to say.
+    assert!(!asks(&target, Some(false)));
+}
+
+#[test]
 fn g_a_program_that_could_not_be_read_tells_nothing() {
     let mut target = service("db", "1=15 2=16");
     let migration = target.history.get_mut(version("2")).unwrap();
@@ -417,7 +475,27 @@ fn state_older_than_the_oldest_is_refused() {
         if refused {
             assert_eq!(steps(&plan), "");
             let finding = only(&plan.findings, Code::TooOld);
-            assert!(finding.help.contains("NixOS 24.05 first"), "{}", finding.help);
+            assert!(
+                finding.help.contains("whose history still has it"),
+                "{}",
+                finding.help
+            );
+            assert!(!finding.help.contains("NixOS"), "{}", finding.help);
         }
     }
+}
+
+#[test]
+fn a_release_to_go_through_is_named_for_well_known_services() {
+    let target = Service {
+        oldest: Setting::Set(version("2")),
+        ..service("postgresql", "1 2 3")
+    };
+    let plan = one(
+        &generation("1", [service("postgresql", "1")]),
+        &generation("2", [target]),
+    );
+    let finding = only(&plan.findings, Code::TooOld);
+    let help = "Go through a generation whose history still has it, such as one of NixOS 24.05: switch to it, then to this one.";
+    assert_eq!(finding.help, help);
 }

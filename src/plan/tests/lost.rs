@@ -54,9 +54,13 @@ fn the_dangers_of_that_path_are_found() {
 
 #[test]
 fn a_program_that_is_as_new_changes_nothing() {
-    for (program, release) in [("db-17.4", "25.05"), ("db-18.1", "25.11")] {
-        // The last step is later than any release: who is as new as the old side has it all the same.
-        let plan = one(&old("1=15 2=17 2025-12-01", "25.05"), &new(program, release));
+    for (history, program, release) in [
+        ("1=15 2=17", "db-17.2", "25.05"),
+        // The last step is later than any release: who is newer than the old side has it all the same.
+        ("1=15 2=17 2025-12-01", "db-17.4", "25.11"),
+        ("1=15 2=17 2025-12-01", "db-18.1", "25.11"),
+    ] {
+        let plan = one(&old(history, "25.05"), &new(program, release));
         assert_eq!(steps(&plan), "");
         only(&plan.findings, Code::Lost);
         assert!(!plan.is_refused());
@@ -64,6 +68,22 @@ fn a_program_that_is_as_new_changes_nothing() {
     // A format that moved on is still said to.
     let plan = one(&old("1=15", "25.05"), &new("db-18.1", "25.11"));
     only(&plan.findings, Code::Unmigrated);
+}
+
+#[test]
+fn who_is_not_newer_may_lack_a_step() {
+    // The same release, an unstable system of it, and a program that went back on a newer one.
+    for (program, release) in [
+        ("db-17.2", "25.05"),
+        ("db-17.2", "25.05pre"),
+        ("db-17.1", "25.11"),
+    ] {
+        let plan = one(&old("1=15 2=17 2025-12-01", "25.05"), &new(program, release));
+        assert_eq!(steps(&plan), "");
+        let finding = only(&plan.findings, Code::Unknown);
+        assert_eq!(finding.severity, Severity::Refused, "{program} {release}");
+        assert_eq!(finding.versions, versions("2025-12-01"));
+    }
 }
 
 #[test]

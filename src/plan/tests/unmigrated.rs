@@ -124,6 +124,58 @@ fn a_declared_service_moves_with_a_step_that_goes_its_way() {
 }
 
 #[test]
+fn a_minor_version_of_a_declared_service_is_its_authors_to_judge() {
+    let at = |package: &str| {
+        let service = Service {
+            package: Setting::Set(Program::parse(package)),
+            ..service("mysql", "1")
+        };
+        generation("x", [service])
+    };
+    for (from, to, severity) in [
+        ("mariadb-server-10.6.1", "mariadb-server-10.11.2", Severity::Note),
+        (
+            "mariadb-server-10.11.2",
+            "mariadb-server-10.6.1",
+            Severity::Warning,
+        ),
+        (
+            "mariadb-server-10.11.2",
+            "mariadb-server-11.4.5",
+            Severity::Warning,
+        ),
+    ] {
+        let plan = one(&at(from), &at(to));
+        assert_eq!(
+            codes(&plan.findings),
+            [(Code::Unmigrated, severity)],
+            "{from} → {to}"
+        );
+    }
+}
+
+#[test]
+fn a_declared_service_covers_the_units_that_it_gates() {
+    let side = |version: &str, known: bool| {
+        let mut service = service("redis", "1");
+        service.units = match known {
+            true => Setting::Set(["redis-a.service".parse().unwrap()].into()),
+            false => Setting::Unset,
+        };
+        let mut generation = generation("x", [service]);
+        for unit in ["redis-a.service", "redis-b.service"] {
+            generation = running(generation, unit, &format!("redis-{version}"));
+        }
+        generation
+    };
+    let found = diff(&side("7.2.4", true), &side("8.0.1", true)).findings;
+    let messages: Vec<_> = found.iter().map(|finding| finding.message.as_str()).collect();
+    assert_eq!(messages, ["redis 7.2.4 → 8.0.1: unmigrated in redis-b.service"]);
+    // Where it is not known what it gates, its name speaks for all of them.
+    assert_eq!(diff(&side("7.2.4", false), &side("8.0.1", false)).findings, []);
+}
+
+#[test]
 fn where_steps_name_programs_another_step_does_not_count() {
     let old = declared("postgresql-15.10", "1=15");
     let plan = one(&old, &declared("postgresql-17.2", "1=15 2"));

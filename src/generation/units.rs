@@ -285,7 +285,7 @@ fn changes<U: Units>(
 }
 
 /// Adds a note, once.
-fn note(generation: &mut Generation, note: String) {
+pub(super) fn note(generation: &mut Generation, note: String) {
     if !generation.notes.contains(&note) {
         generation.notes.push(note);
     }

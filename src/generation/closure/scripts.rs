@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::generation::programs::store_paths;
+use crate::generation::units::note;
 use crate::model::{Direction, Generation, Part, Setting, Text};
 
 use super::file;
@@ -39,7 +40,7 @@ pub(super) fn fill(root: &Root, generation: &mut Generation) {
             }
         }
     }
-    generation.notes.extend(notes);
+    notes.into_iter().for_each(|text| note(generation, text));
 }
 
 /// The words of a script, or why they cannot be had.

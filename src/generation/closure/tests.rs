@@ -180,6 +180,26 @@ fn a_further_unit_is_looked_into_through_its_alias_and_is_absent_where_it_is_mas
 }
 
 #[test]
+fn an_instance_may_be_no_more_than_drop_ins_of_a_template() {
+    let machine = Machine::new();
+    machine.unit("app@.service", "[Service]\nExecStart=/x\n");
+    let head = "X-Migration-Units=app@a.service\n[X-Migration 2023-01-01]\n";
+    machine.unit("migrate-app.service", gate(head));
+    for instance in ["app@a.service.d", "gone@a.service.d"] {
+        let directory = machine.units().join(instance);
+        fs::create_dir(&directory).unwrap();
+        let text = format!(
+            "[Unit]\nX-Migration-Versions=app 2023-01-01\n[Service]\nExecStart=\nExecStart=/nix/store/{HASH}-app-2/x\n"
+        );
+        fs::write(directory.join("overrides.conf"), text).unwrap();
+    }
+    let generation = machine.read().unwrap();
+    assert_eq!(program(&generation, "app@a.service").as_deref(), Some("app 2"));
+    assert!(!generation.units.contains_key("gone@a.service"));
+    assert_eq!(generation.notes, [""; 0]);
+}
+
+#[test]
 fn the_label_tells_the_release_only_where_there_is_no_os_release() {
     let machine = Machine::new();
     let system = machine.at(format!("/nix/store/{HASH}-nixos-system-x"));

@@ -123,6 +123,21 @@ pub(super) fn upstream_units(command: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// The paths of the packages that `generateUnits` takes units from, whose names no derivation has: it goes through what it
+/// calls `packages`, or through the paths themselves.
+pub(super) fn packages(command: &str) -> impl Iterator<Item = &str> {
+    let assigned = command
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("packages=\"")?.strip_suffix('"'));
+    let looped = command.split("for i in ").skip(1).filter_map(|text| {
+        let (items, body) = text.split_once("; do")?;
+        let of_packages = body.lines().take(2).any(|line| line.contains("for fn in $i/"));
+        // The loop through `packages` has a variable here.
+        (of_packages && !items.contains('$')).then_some(items)
+    });
+    assigned.chain(looped).flat_map(str::split_ascii_whitespace)
+}
+
 /// The units that `generateUnits` links, each with its alias where the link is one: `ln -sfn 'NAME' $out/'ALIAS'`, or
 /// `ln -sfn '../NAME' $out/'OTHER.wants'/`.
 pub(super) fn linked_units(command: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
@@ -207,6 +222,36 @@ mod tests {
                 ("/s/2", Strategy::Unit),
                 ("/s/3", Strategy::DropIn)
             ]
+        );
+    }
+
+    #[test]
+    fn packages_are_seen_however_they_are_gone_through() {
+        let real = |packages: &str| {
+            format!(
+                "packages=\"{packages}\"\ndeclare -A unique_packages\nfor i in ${{!unique_packages[@]}}; do\n  \
+                 for fn in $i/etc/systemd/system/* $i/lib/systemd/system/*; do\n  done\ndone\n"
+            )
+        };
+        let plain = |packages: &str| {
+            format!("for i in {packages}; do\n  for fn in $i/lib/systemd/system/*; do\n  done\ndone\n")
+        };
+        for (of, expected) in [
+            (&real as &dyn Fn(&str) -> String, "/s/a-dbus-1 /s/b"),
+            (&real, ""),
+            (&plain, "/s/a-dbus-1"),
+            (&plain, ""),
+        ] {
+            let command = of(expected);
+            assert_eq!(
+                packages(&command).collect::<Vec<_>>().join(" "),
+                expected,
+                "{command}"
+            );
+        }
+        assert_eq!(
+            packages("for i in /s/1; do\n  fn=$(basename $i/*)\ndone\n").count(),
+            0
         );
     }
 

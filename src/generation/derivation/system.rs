@@ -36,6 +36,7 @@ pub(super) fn read(
     generation.release = release(store, system);
     with_units(store, system, |units| {
         units::collect(units, &mut generation)?;
+        generation.units_complete = units.complete;
         if scripts {
             units.add_scripts(&mut generation);
         }

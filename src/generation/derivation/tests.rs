@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::model::{Part, Setting, UnitState};
+use crate::model::{Part, Setting, UnitName, UnitState};
 
 const KINDS: [&str; 3] = ["variable", "file", "structured"];
 
@@ -57,8 +57,8 @@ fn read_system(directory: &Path, inside: &[Inside], scripts: bool) -> Result<Gen
 fn program(generation: &Generation, unit: &str) -> Option<String> {
     match generation.unit(&unit.parse().unwrap()) {
         UnitState::Present(program) => Some(program.map_or("-".to_owned(), crate::model::Program::display)),
-        UnitState::Absent => None,
-        UnitState::Unknown => panic!("{unit}"),
+        // A package may bring it.
+        UnitState::Absent | UnitState::Unknown => None,
     }
 }
 
@@ -142,6 +142,34 @@ fn the_label_tells_the_release_only_where_there_is_no_os_release() {
     assert!(reason.starts_with("`with-25.05-tag`"), "{reason}");
     edit(&system(copy.path()), "with-25.05-tag", "25.05-tag");
     assert_eq!(release().value().unwrap().to_string(), "25.05");
+}
+
+#[test]
+fn a_unit_is_absent_only_where_no_package_may_bring_it() {
+    let copy = copy("file");
+    let state = || {
+        let generation = read_system(copy.path(), &[], false).unwrap();
+        let none: UnitName = "none.service".parse().unwrap();
+        generation.unit(&none) == UnitState::Absent
+    };
+    assert!(state(), "the unit of jellyfin's package is seen");
+    for units in fs::read_dir(copy.path())
+        .unwrap()
+        .map(|file| file.unwrap().path())
+    {
+        if units.to_str().unwrap().ends_with("-system-units.drv")
+            && fs::read_to_string(&units)
+                .unwrap()
+                .contains("-jellyfin-10.11.3; do")
+        {
+            edit(
+                &units,
+                "-jellyfin-10.11.3; do",
+                "-mosquitto-2.0 /nix/store/0123456789abcdfghijklmnpqrsvwxyz-couchdb-3.4; do",
+            );
+        }
+    }
+    assert!(!state(), "couchdb's package may bring one");
 }
 
 #[test]

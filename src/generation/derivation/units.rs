@@ -2,14 +2,15 @@
 //! (`makeUnit` and `generateUnits` of nixos/lib/systemd-lib.nix; 22.05 and later).
 //!
 //! A unit that the configuration says nothing of, which a package alone brings, is not seen. NixOS does not look at what
-//! its `[Install]` says, so nothing starts it with the system.
+//! its `[Install]` says, so nothing starts it with the system; but where such a package is that of a well-known service
+//! of which no unit is seen, the units that are seen do not count as all.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::generation::programs::{Sought, StorePath, store_paths};
-use crate::generation::units::{Entry, UnitText, Units};
-use crate::model::{Direction, Generation, Part, Program, Setting, Text, UnitName, Unknown};
+use crate::generation::units::{Entry, UnitText, Units, note};
+use crate::model::{Direction, Generation, Part, Program, Setting, Text, UnitName, Unknown, known_services};
 
 use super::DerivationError;
 use super::shell::{self, Strategy};
@@ -28,6 +29,8 @@ pub(super) struct SystemUnits<'s> {
     texts: BTreeMap<UnitName, Vec<(String, Strategy)>>,
     /// All that the directory is made from, besides units: the packages that bring units are among it.
     packages: Vec<Program>,
+    /// Whether no unit that matters is there besides those that are seen.
+    pub(super) complete: bool,
 }
 
 impl<'s> SystemUnits<'s> {
@@ -43,6 +46,7 @@ impl<'s> SystemUnits<'s> {
             entries: BTreeMap::new(),
             texts: BTreeMap::new(),
             packages: Vec::new(),
+            complete: true,
         };
         for unit in shell::upstream_units(command).filter_map(service) {
             units.entries.insert(unit, Entry::Unit);
@@ -97,6 +101,14 @@ impl<'s> SystemUnits<'s> {
             let entry = if masked { Entry::Masked } else { Entry::Instance };
             units.entries.insert(unit, entry);
         }
+        let brought: Vec<_> = shell::packages(command)
+            .flat_map(store_paths)
+            .map(StorePath::program)
+            .collect();
+        units.complete = known_services().iter().all(|known| {
+            !brought.iter().any(|package| known.runs(package))
+                || units.entries.keys().any(|unit| known.has_unit(unit))
+        });
         units.packages = store_paths(command)
             .filter(|path| !path.name.starts_with(UNIT))
             .map(StorePath::program)
@@ -153,7 +165,7 @@ impl<'s> SystemUnits<'s> {
                 }
             }
         }
-        generation.notes.extend(notes);
+        notes.into_iter().for_each(|text| note(generation, text));
     }
 }
 

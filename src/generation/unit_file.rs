@@ -188,9 +188,11 @@ impl<'a> Reader<'a> {
         match (self.pending.take(), backslashes % 2) {
             (None, 0) => self.logical(Cow::Borrowed(body), number, span),
             (None, _) => {
+                // Blanks of later lines are no part of this: only the first one's stand before the place.
+                let blank = line.len() - line.trim_start_matches(WHITE_SPACE).len();
                 self.pending = Some(Pending {
                     line: number,
-                    span,
+                    span: span.start + blank..span.end,
                     joined: format!("{body} "),
                 });
                 Ok(())
@@ -220,15 +222,15 @@ impl<'a> Reader<'a> {
     }
 
     fn logical(&mut self, line: Cow<'a, str>, number: u32, span: Range<usize>) -> Result<(), SyntaxError> {
-        let start = span.start + (line.len() - line.trim_start_matches(WHITE_SPACE).len());
-        let end = match line {
-            Cow::Borrowed(line) => span.start + line.trim_end_matches(WHITE_SPACE).len(),
-            Cow::Owned(_) => span.end,
+        let span = match line {
+            Cow::Borrowed(line) => {
+                let blank = line.len() - line.trim_start_matches(WHITE_SPACE).len();
+                let end = span.start + line.trim_end_matches(WHITE_SPACE).len();
+                (span.start + blank).min(end)..end
+            }
+            Cow::Owned(_) => span,
         };
-        let place = Place {
-            line: number,
-            span: start.min(end)..end,
-        };
+        let place = Place { line: number, span };
         let line = trim(line);
         if line.is_empty() {
             return Ok(());

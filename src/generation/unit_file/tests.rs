@@ -31,6 +31,17 @@ fn row(section: &str, key: &str, value: &str, line: u32) -> (String, String, Str
     (section.to_owned(), key.to_owned(), value.to_owned(), line)
 }
 
+#[test]
+fn a_place_begins_on_its_first_line_whatever_is_blank() {
+    let text = "[A]\n  \\\n\\\n   é = b\n  c = d  \n";
+    let file = UnitFile::parse(text.as_bytes()).unwrap();
+    let places = file.sections[0].entries.iter().map(|entry| &entry.place);
+    let places: Vec<_> = places
+        .map(|place| (place.line, &text[place.span.clone()]))
+        .collect();
+    assert_eq!(places, [(2, "\\\n\\\n   é = b"), (5, "c = d")]);
+}
+
 /// The examples of systemd.syntax(7).
 #[test]
 fn the_examples_of_the_manual() {

@@ -147,7 +147,7 @@ pub fn hindrance(file: &str, bytes: &[u8]) -> Result<Option<String>, Box<GateErr
 pub fn versions(files: &[UnitFile<'_>]) -> Result<BTreeMap<ServiceName, BTreeSet<Version>>, GateProblem> {
     let mut versions = BTreeMap::new();
     for line in unit_file::list(files, "Unit", "X-Migration-Versions") {
-        let mut words = line.split_ascii_whitespace();
+        let mut words = split(line);
         let service: ServiceName = words.next().unwrap_or_default().parse()?;
         versions.insert(service, words.map(str::parse).collect::<Result<_, _>>()?);
     }
@@ -237,7 +237,7 @@ impl<'u, 'a> Head<'u, 'a> {
         GateProblem: From<T::Err>,
     {
         self.optional(key, |value| {
-            let words = value.split_ascii_whitespace().map(str::parse);
+            let words = split(value).map(str::parse);
             Ok(words.collect::<Result<BTreeSet<T>, _>>()?)
         })
     }
@@ -378,6 +378,11 @@ fn nonempty<'v>(key: &str, value: &'v str) -> Result<&'v str, GateProblem> {
         "" => Err(GateProblem::Empty(key.to_owned())),
         value => Ok(value),
     }
+}
+
+/// The words of a list, as systemd splits them: a form feed is part of a word, and so makes it a wrong one.
+fn split(value: &str) -> impl Iterator<Item = &str> {
+    value.split([' ', '\t']).filter(|word| !word.is_empty())
 }
 
 fn absolute(path: &str) -> Result<&str, GateProblem> {

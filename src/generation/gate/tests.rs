@@ -150,6 +150,13 @@ fn each_fault_has_its_words_and_place() {
             "format 2 was written by a newer nixmig",
         ),
         (
+            "Units=postgresql.service postgresql-setup.service",
+            "Units=\u{c}",
+            8,
+            "Unit",
+            "is not the name of a systemd unit",
+        ),
+        (
             "Format=1",
             "Format=one",
             6,

@@ -194,15 +194,17 @@ pub(super) fn mentions(bytes: &[u8], word: &str) -> bool {
 
 fn fault(source: &SourceText, fault: Fault, range: std::ops::Range<usize>, label: &str) -> SourceError {
     let length = source.text.len();
-    let mut start = range.start.min(length);
-    while !source.text.is_char_boundary(start) {
-        start -= 1;
-    }
+    // What is shown begins and ends with a character.
+    let boundary = |at: &usize| source.text.is_char_boundary(*at);
+    let start = (0..=range.start.min(length)).rfind(boundary).unwrap_or(0);
+    let end = (range.end.clamp(start, length)..=length)
+        .find(boundary)
+        .unwrap_or(length);
     let spot = Spot {
         // Files are far shorter than 4 GiB.
         at: source.location(start as u32),
         source: source.named(),
-        span: SourceSpan::from(start..range.end.min(length).max(start)),
+        span: SourceSpan::from(start..end),
     };
     TextError::new(fault, spot, label).into()
 }

@@ -7,7 +7,7 @@ use rnix::ast::{self, Expr, HasEntry};
 use rowan::ast::AstNode;
 
 use super::eval::{Evaluator, Outcome, Source, State, span_of};
-use super::text::{Span, excerpt};
+use super::text::{Span, excerpt_of};
 use super::value::{Entry, Env, Item, Key, List, Mystery, Names, Set, ThunkId, Value};
 
 /// The rest of an attribute path and its value.
@@ -167,7 +167,7 @@ impl Evaluator<'_> {
                 None => {
                     let node = attr.syntax().ancestors().find_map(ast::AttrpathValue::cast);
                     set.rest.push(Rc::new(Mystery {
-                        reason: format!("depends on `{}`", excerpt(&attr.syntax().text().to_string())),
+                        reason: format!("depends on `{}`", excerpt_of(attr.syntax())),
                         span,
                         node: node.map(|node| (node.syntax().clone(), env)),
                     }));

@@ -11,7 +11,7 @@ use super::condition::Decision;
 use super::eval::{Evaluator, Outcome, span_of};
 use super::files::resolve;
 use super::string::{Piece, pieces};
-use super::text::excerpt;
+use super::text::excerpt_of;
 use super::value::{Env, Item, List, Mystery, Names, Value};
 
 /// The longest string that is put together of shorter ones, in bytes.
@@ -154,7 +154,7 @@ impl Evaluator<'_> {
 
     /// What an expression is that only an evaluation can tell.
     pub(super) fn unread(&self, expr: &Expr, env: Env) -> Value {
-        let reason = format!("depends on `{}`", excerpt(&expr.syntax().text().to_string()));
+        let reason = format!("depends on `{}`", excerpt_of(expr.syntax()));
         self.mystery(expr, env, reason)
     }
 

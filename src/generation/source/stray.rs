@@ -9,7 +9,7 @@ use rowan::ast::AstNode;
 
 use super::eval::{Evaluator, span_of};
 use super::sources::{File, WORD};
-use super::text::FileId;
+use super::text::{FileId, excerpt_of};
 use super::value::Mystery;
 
 /// The keys `migrations` of a file that may declare something and were not reached.
@@ -64,7 +64,7 @@ fn may_declare(file: &File, key: &SyntaxNode) -> bool {
         let names = attrpath
             .attrs()
             .take_while(|attr| path.is_empty() && attr.syntax().text_range().end() <= end || !path.is_empty())
-            .map(|attr| attr.syntax().text().to_string().trim_matches('"').to_owned());
+            .map(|attr| excerpt_of(attr.syntax()).trim_matches('"').to_owned());
         path.splice(0..0, names.collect::<Vec<_>>());
         if path.iter().any(|name| name == "options") || is_option(&binding) {
             return false;
@@ -92,8 +92,7 @@ fn is_option(binding: &ast::AttrpathValue) -> bool {
     let Some(ast::Expr::Apply(apply)) = binding.value() else {
         return false;
     };
-    let function = apply
-        .lambda()
-        .map(|function| function.syntax().text().to_string());
-    function.is_some_and(|function| function.ends_with("mkOption"))
+    // Its last word, and not its text: that may be as long as the file, and each key in it asks.
+    let word = apply.lambda().and_then(|function| function.syntax().last_token());
+    word.is_some_and(|word| word.text().ends_with("mkOption"))
 }

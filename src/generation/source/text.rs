@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use miette::NamedSource;
+use rnix::SyntaxNode;
 
 use crate::model::Location;
 
@@ -58,9 +59,28 @@ impl SourceText {
     }
 }
 
+/// How many characters of a piece of source fit into a sentence.
+const LONGEST: usize = 60;
+
+/// The words of a node on one line, cut to what fits into a sentence.
+///
+/// No more of the node is looked at than that takes: nodes are within each other, and each of them may be shown.
+pub(super) fn excerpt_of(node: &SyntaxNode) -> String {
+    const ENOUGH: usize = 16 * LONGEST;
+    let mut text = String::new();
+    // The end of the walk is no error: enough was seen.
+    let _ = node.text().try_for_each_chunk(|chunk| {
+        match chunk.trim().is_empty() {
+            true => text.push(' '),
+            false => text.push_str(chunk),
+        }
+        if text.len() > ENOUGH { Err(()) } else { Ok(()) }
+    });
+    excerpt(&text)
+}
+
 /// The words of a piece of source on one line, cut to what fits into a sentence.
 pub(super) fn excerpt(text: &str) -> String {
-    const LONGEST: usize = 60;
     let mut words = String::new();
     for word in text.split_whitespace() {
         if !words.is_empty() {
@@ -93,5 +113,18 @@ mod tests {
     fn an_excerpt_is_one_short_line() {
         assert_eq!(excerpt("a\n   b  c"), "a b c");
         assert_eq!(excerpt(&"é".repeat(70)), format!("{}…", "é".repeat(60)));
+    }
+
+    #[test]
+    fn an_excerpt_of_a_node_is_that_of_its_text() {
+        let long = "a ".repeat(2000);
+        for text in [
+            "{ a = 1;\n\n  b = 2; }",
+            &format!("[ {} x ]", " ".repeat(2000)),
+            &format!("[ {long} ]"),
+        ] {
+            let node = rnix::Root::parse(text).syntax();
+            assert_eq!(excerpt_of(&node), excerpt(text));
+        }
     }
 }

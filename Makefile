@@ -6,7 +6,10 @@ SHELL := bash
 
 CARGO ?= cargo
 
-.PHONY: help demo test lint fmt bench
+# How many texts `make fuzz` has each reader read.
+RUNS ?= 1000000
+
+.PHONY: help demo test lint fmt bench fuzz
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,3 +34,7 @@ fmt: ## format the Rust sources
 bench: ## compare side by side with what one would use instead, and print ratios
 	@scripts/need cargo nix git strace time
 	$(CARGO) bench --locked --bench side_by_side
+
+fuzz: ## have every reader read RUNS texts that nobody wrote (make fuzz RUNS=10000000)
+	@scripts/need cargo
+	NIXMIG_FUZZ_RUNS=$(RUNS) $(CARGO) test --locked --profile fuzz --lib -- --nocapture ::fuzz::

@@ -8,3 +8,6 @@ pub mod model;
 pub mod plan;
 pub mod process;
 pub mod report;
+
+#[cfg(test)]
+mod fuzzing;

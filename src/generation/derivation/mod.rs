@@ -183,4 +183,6 @@ fn find(file: &Path, inside: &[Inside], options: &ReadOptions) -> Result<(Store,
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

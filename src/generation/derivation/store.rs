@@ -23,16 +23,17 @@ const HASH: usize = 32;
 /// Where derivations are looked for.
 pub(super) struct Store {
     /// The directory that the first derivation is in.
-    directory: PathBuf,
+    pub(super) directory: PathBuf,
     /// Where else: below this, at the path that a derivation's input is named by.
-    root: PathBuf,
+    pub(super) root: PathBuf,
 }
 
 /// The text of a derivation.
 pub(super) struct Source {
     /// Its path, as the derivation that needs it has it, or as the user gave it.
     pub(super) path: String,
-    text: Vec<u8>,
+    /// Its bytes.
+    pub(super) text: Vec<u8>,
 }
 
 impl Store {

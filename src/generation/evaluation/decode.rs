@@ -367,4 +367,6 @@ fn location(text: &str) -> Option<Location> {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -419,4 +419,6 @@ fn json<T: serde::de::DeserializeOwned>(
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -211,4 +211,6 @@ fn on_deep_stack<T: Send>(read: impl FnOnce() -> Result<T, SourceError> + Send) 
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -19,8 +19,8 @@ pub enum EvaluationError {
     #[diagnostic(
         code(nixmig::evaluation::no_nix),
         help(
-            "install Nix (https://nixos.org/download, or the package nix-bin of Debian), or name a closure, a derivation \
-             or a source file instead: those are read without it"
+            "Install Nix (https://nixos.org/download, or the package nix-bin of Debian), or name a closure, a derivation \
+             or a source file instead: those are read without it."
         )
     )]
     NoNix {
@@ -29,7 +29,7 @@ pub enum EvaluationError {
     },
     /// Nix ended with an error.
     #[error("Nix could not evaluate `{label}`:\n{words}")]
-    #[diagnostic(code(nixmig::evaluation::failed), help("the command was: {command}"))]
+    #[diagnostic(code(nixmig::evaluation::failed), help("The command was: {command}"))]
     Failed {
         /// What the user called the generation.
         label: String,
@@ -51,7 +51,7 @@ pub enum EvaluationError {
     #[error("Nix was ended after {} s while it evaluated `{label}`", .after.as_secs_f64())]
     #[diagnostic(
         code(nixmig::evaluation::timed_out),
-        help("allow it more time with --timeout; the command was: {command}")
+        help("Allow it more time with `--timeout`. The command was: {command}")
     )]
     TimedOut {
         /// What the user called the generation.
@@ -70,7 +70,7 @@ pub enum EvaluationError {
     },
     /// Nix could not be run to its end.
     #[error("Nix could not be run to evaluate `{label}`: {problem}")]
-    #[diagnostic(code(nixmig::evaluation::process), help("the command was: {command}"))]
+    #[diagnostic(code(nixmig::evaluation::process), help("The command was: {command}"))]
     Process {
         /// What the user called the generation.
         label: String,
@@ -82,7 +82,7 @@ pub enum EvaluationError {
     },
     /// What Nix gave is not what was asked for.
     #[error("what `{label}` declares cannot be read: {problem}")]
-    #[diagnostic(code(nixmig::evaluation::decode), help("the command was: {command}"))]
+    #[diagnostic(code(nixmig::evaluation::decode), help("The command was: {command}"))]
     Decode {
         /// What the user called the generation.
         label: String,
@@ -144,11 +144,11 @@ fn alternatives(missing: &Missing) -> String {
     };
     match missing.kind {
         MissingKind::Configuration => {
-            "name what nixosSystem, or <nixpkgs/nixos>, gives, or its `config`; a module is read \
-                                       as ./configuration.nix or as source"
+            "Name what nixosSystem, or <nixpkgs/nixos>, gives, or its `config`; a module is read \
+                                       as ./configuration.nix or as source."
                 .to_owned()
         }
-        _ if there.is_empty() => "there is none at all".to_owned(),
-        _ => format!("there is {}{more}", names.join(", ")),
+        _ if there.is_empty() => "There is none at all.".to_owned(),
+        _ => format!("There is {}{more}.", names.join(", ")),
     }
 }

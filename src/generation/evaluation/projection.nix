@@ -1,8 +1,9 @@
 # What nixmig reads of evaluated systems: docs/formats.md, "The projection of an evaluation", states the result.
 #
-# Asking the module system whether a text is there evaluates it, so that digests cost little more; what cannot be
-# evaluated is there all the same, and has no digest. The words go out with `scripts` alone. Nothing but strings without
-# context, booleans and nulls goes out, never a path or a derivation. Uses no library: it must read any release of NixOS.
+# Asking the module system whether a text is there evaluates it: digests cost next to nothing more, and a text with
+# an error in it, from which no system could be built, is an error here. The words go out with `scripts` alone. Nothing
+# but strings without context, booleans and nulls goes out, never a path or a derivation. Uses no library: it must read
+# any release of NixOS.
 {
   # Whether the texts of scripts are wanted.
   scripts,
@@ -43,29 +44,14 @@ let
   plain = value: unsafeDiscardStringContext (toString value);
   plainOrNull = value: if value == null then null else plain value;
 
-  # A text that cannot be evaluated is there all the same.
-  isThere =
-    text:
-    let
-      tried = tryEval (text != null);
-    in
-    !tried.success || tried.value;
-
   readText =
     text:
-    if !isThere text then
+    if text == null then
       null
     else if scripts then
       { text = plain text; }
     else
       true;
-
-  readDigest =
-    digest:
-    let
-      tried = tryEval (plainOrNull digest);
-    in
-    if tried.success then tried.value else null;
 
   readAction =
     action:
@@ -75,7 +61,7 @@ let
       backup = readText action.backup;
       restore = readText action.restore;
       verify = readText action.verify;
-      digest = readDigest action.digest;
+      digest = plainOrNull action.digest;
     };
 
   readStep = step: {

@@ -283,7 +283,7 @@ fn what_is_there_in_place_of_what_is_missing_is_listed() {
     };
     let help = miette::Diagnostic::help(&error).unwrap().to_string();
     assert!(
-        help.starts_with("there is `h0`, `h1`") && help.ends_with("`h19` and 10 more"),
+        help.starts_with("There is `h0`, `h1`") && help.ends_with("`h19` and 10 more."),
         "{help}"
     );
 }

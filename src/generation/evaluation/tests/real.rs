@@ -54,12 +54,13 @@ const FLAKE: &str = r#"
           plain.config = { system.build = { }; };
           module.config = { services.postgresql.enable = true; };
           throws.config = throw "line one\nline two";
-          lazy.config = system {
+          fine.config = system {
             a = service {
-              "2024-01-01" = step { script = throw "not this"; warn = "careful"; digest = throw "nor this"; };
+              "2024-01-01" = step { script = "true"; warn = "careful"; digest = "sha256:${builtins.hashString "sha256" ""}"; };
             };
             b = service { };
           };
+          broken.config = system { a = service { "2024-01-01" = step { script = throw "not this"; }; }; };
           wrong.config = system { a = service { "2024-13-01" = step { }; }; };
           written.config = system (builtins.seq (builtins.readFile "${./names.json}") { });
           nested.config = system { } // {
@@ -103,23 +104,31 @@ fn service(name: &str) -> ServiceName {
 }
 
 #[test]
-fn versions_presence_and_warnings_are_read_and_scripts_are_not() {
+fn versions_presence_warnings_and_digests_are_read() {
     let Some(nix) = nix() else { return };
     let reference = flake(&nix, "flake");
     let options = ReadOptions::default();
-    let lazy = host(&reference, "lazy");
-    let generation = nix.reader(&options).read(side(&lazy, "lazy")).unwrap();
+    let fine = host(&reference, "fine");
+    let generation = nix.reader(&options).read(side(&fine, "fine")).unwrap();
     assert!(generation.services[&service("b")].history.is_empty());
-    let history = &generation.services[&service("a")].history;
-    let up = &history.iter().next().unwrap().up;
-    assert!(up.script.is_set() && up.verify.is_unset());
-    assert_eq!(up.warn.value().unwrap().text.as_deref(), Some("careful"));
-    assert_eq!(up.digest, None);
+    let up = |generation: &Generation| {
+        let history = &generation.services[&service("a")].history;
+        history.iter().next().unwrap().up.clone()
+    };
+    let action = up(&generation);
+    assert!(action.verify.is_unset() && action.digest.is_some());
+    assert_eq!(action.warn.value().unwrap().text.as_deref(), Some("careful"));
+    assert_eq!(action.script.value().unwrap().text, None);
     let scripts = ReadOptions {
         scripts: true,
         ..options.clone()
     };
-    let error = nix.reader(&scripts).read(side(&lazy, "lazy")).unwrap_err();
+    let generation = nix.reader(&scripts).read(side(&fine, "fine")).unwrap();
+    let script = up(&generation).script;
+    assert_eq!(script.value().unwrap().text.as_deref(), Some("true"));
+    // No system can be built from it.
+    let broken = host(&reference, "broken");
+    let error = nix.reader(&options).read(side(&broken, "broken")).unwrap_err();
     assert!(error.to_string().contains("error: not this"), "{error}");
     // Nobody imported the module.
     let plain = host(&reference, "plain");
@@ -168,7 +177,7 @@ fn odd_names_of_hosts_and_directories_reach_nix_as_they_are() {
             "{name:?}"
         );
     }
-    let (old, new) = (host(&reference, ODD[1]), host(&reference, "lazy"));
+    let (old, new) = (host(&reference, ODD[1]), host(&reference, "fine"));
     let [old, new] = nix
         .reader(&options)
         .read_two(side(&old, "a"), side(&new, "b"))
@@ -210,7 +219,7 @@ fn systems_within_systems_are_read() {
     let error = within(&[specialisation, Inside::Container("db".to_owned())]).unwrap_err();
     assert_eq!(
         miette::Diagnostic::help(&error).unwrap().to_string(),
-        "there is `web`"
+        "There is `web`."
     );
 }
 
@@ -219,7 +228,7 @@ fn errors_are_in_words_of_nix_and_of_the_side() {
     let Some(nix) = nix() else { return };
     let options = ReadOptions::default();
     let reference = flake(&nix, "flake");
-    let (good, throws) = (host(&reference, "lazy"), host(&reference, "throws"));
+    let (good, throws) = (host(&reference, "fine"), host(&reference, "throws"));
     let error = nix
         .reader(&options)
         .read_two(side(&good, "good"), side(&throws, "bad"))
@@ -244,7 +253,7 @@ fn errors_are_in_words_of_nix_and_of_the_side() {
         .unwrap_err();
     assert!(error.to_string().starts_with("`bad` is not there"), "{error}");
     let help = miette::Diagnostic::help(&error).unwrap().to_string();
-    assert!(help.contains("`lazy`") && help.contains("`nested`"), "{help}");
+    assert!(help.contains("`fine`") && help.contains("`nested`"), "{help}");
 }
 
 #[test]
@@ -277,7 +286,7 @@ fn warnings_of_nix_are_no_errors() {
         return;
     }
     // A tree without a commit is dirty, which Nix says.
-    let evaluation = host(&format!("git+file://{directory}"), "lazy");
+    let evaluation = host(&format!("git+file://{directory}"), "fine");
     let generation = nix
         .reader(&ReadOptions::default())
         .read(side(&evaluation, "x"))

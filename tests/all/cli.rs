@@ -176,12 +176,12 @@ fn a_directory_that_is_not_there() {
 }
 
 /// A machine made by hand: a profile of two systems, of which the first was booted and the second runs.
-struct Machine {
-    directory: tempfile::TempDir,
+pub(crate) struct Machine {
+    pub(crate) directory: tempfile::TempDir,
 }
 
 impl Machine {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let machine = Self {
             directory: tempfile::tempdir().unwrap(),
         };
@@ -217,15 +217,15 @@ impl Machine {
         machine
     }
 
-    fn system(number: u32) -> String {
+    pub(crate) fn system(number: u32) -> String {
         format!("nix/store/{}-nixos-system-atlas", number.to_string().repeat(32))
     }
 
-    fn write(&self, number: u32, file: &str, text: &str) {
+    pub(crate) fn write(&self, number: u32, file: &str, text: &str) {
         self.file(&format!("{}/{file}", Self::system(number)), text);
     }
 
-    fn file(&self, file: &str, text: &str) {
+    pub(crate) fn file(&self, file: &str, text: &str) {
         let path = self.directory.path().join(file.trim_start_matches('/'));
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
@@ -238,7 +238,7 @@ impl Machine {
     }
 
     /// Adds a gate and the unit behind it.
-    fn service(&self, number: u32, name: &str, sections: &str) {
+    pub(crate) fn service(&self, number: u32, name: &str, sections: &str) {
         let gate = format!(
             "[Unit]\nX-Migration-Format=1\nX-Migration-Service={name}\nX-Migration-Units={name}.service\n\
              X-Migration-StateDirectories=[\"/var/lib/{name}\"]\n{sections}\n[Service]\nType=oneshot\nExecStart=/bin/true\n"
@@ -260,13 +260,13 @@ impl Machine {
         self.write(number, &format!("etc/systemd/system/{name}.service"), &unit);
     }
 
-    fn nixmig(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn nixmig(&self, arguments: &[&str]) -> Command {
         let mut command = nixmig(arguments);
         command.arg("--root").arg(self.directory.path());
         command
     }
 
-    fn seen(&self, arguments: &[&str]) -> String {
+    pub(crate) fn seen(&self, arguments: &[&str]) -> String {
         let root = self.directory.path().to_str().unwrap();
         seen(&mut self.nixmig(arguments), &[(root, "ROOT")])
     }

@@ -13,8 +13,11 @@ mod built;
 mod cli;
 mod closure;
 mod derivation;
+mod evaluated;
 #[path = "../common/fixtures.rs"]
 mod fixtures;
+mod input;
 mod source;
 mod text;
+mod traced;
 mod ways;

@@ -21,8 +21,13 @@ pub(super) fn service(
         for unread in &side.history.unread {
             gaps.add(true, || "more migrations".to_owned(), unread);
         }
+        let shared = shared_conditions(side);
+        for &condition in &shared {
+            gaps.add(false, || "whether any of it is there".to_owned(), condition);
+        }
         for migration in side.history.iter() {
-            for condition in &migration.conditions {
+            let own = migration.conditions.iter();
+            for condition in own.filter(|own| shared.iter().all(|shared| shared.reason != own.reason)) {
                 gaps.add(
                     true,
                     || format!("whether {} is there", migration.version),
@@ -73,6 +78,19 @@ pub(super) fn service(
     });
 }
 
+/// What every migration of a service hangs on: all of them are there or none.
+fn shared_conditions(service: &Service) -> Vec<&Unknown> {
+    let mut migrations = service.history.iter();
+    let first = migrations.next();
+    let conditions = first.into_iter().flat_map(|migration| &migration.conditions);
+    let others: Vec<_> = migrations.map(|migration| &migration.conditions).collect();
+    let is_shared = |condition: &&Unknown| {
+        let has = |other: &&Vec<Unknown>| other.iter().any(|own| own.reason == condition.reason);
+        others.iter().all(has)
+    };
+    conditions.filter(is_shared).collect()
+}
+
 /// Places of a side that may declare services and could not be read.
 pub(super) fn side(generation: &Generation, plan: &mut Plan) {
     let Some(first) = generation.unread.first() else {
@@ -117,14 +135,14 @@ impl<'a> Gaps<'a> {
         }
     }
 
-    /// Adds one, unless the other side has the same at the same place.
+    /// Adds one, unless the other side has the same, wherever that stands.
     fn add(&mut self, matters: bool, what: impl FnOnce() -> String, unknown: &'a Unknown) {
         let what = what();
         self.matter |= matters;
         if !self
             .found
             .iter()
-            .any(|gap| gap.unknown == unknown && gap.what == what)
+            .any(|gap| gap.unknown.reason == unknown.reason && gap.what == what)
         {
             self.found.push(Gap { what, unknown });
         }

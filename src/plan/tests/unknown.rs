@@ -46,6 +46,36 @@ fn what_cannot_change_the_path_is_only_noted() {
 }
 
 #[test]
+fn what_every_migration_hangs_on_is_said_once_and_only_noted() {
+    let conditional = |line: u32| {
+        let mut service = service("db", "1 2");
+        for day in ["1", "2"] {
+            let migration = service.history.get_mut(version(day)).unwrap();
+            migration
+                .conditions
+                .push(because("depends on `cfg.enable`", line));
+        }
+        service
+    };
+    // The two sides have it in different places.
+    let (mut old, new) = (conditional(1), conditional(2));
+    let plan = one(&generation("1", [old.clone()]), &generation("2", [new.clone()]));
+    let finding = only(&plan.findings, Code::Unknown);
+    assert_eq!(finding.severity, Severity::Note);
+    assert_eq!(
+        finding.message,
+        "not all of db could be read: whether any of it is there (depends on `cfg.enable`)"
+    );
+
+    let own = old.history.get_mut(version("2")).unwrap();
+    own.conditions.push(because("depends on `cfg.new`", 3));
+    let plan = one(&generation("1", [old]), &generation("2", [new]));
+    let finding = only(&plan.findings, Code::Unknown);
+    assert_eq!(finding.severity, Severity::Warning);
+    assert!(finding.message.ends_with("and 1 more"), "{}", finding.message);
+}
+
+#[test]
 fn a_step_of_which_nobody_knows_whether_it_is_cumulative_runs_alone() {
     let old = generation("1", [service("db", "1")]);
     let mut service = service("db", "1 2 3");

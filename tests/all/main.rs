@@ -16,6 +16,7 @@ mod derivation;
 mod evaluated;
 #[path = "../common/fixtures.rs"]
 mod fixtures;
+mod flake;
 mod input;
 mod source;
 mod text;

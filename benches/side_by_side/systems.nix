@@ -28,30 +28,34 @@ let
         lib.concatStringsSep "\n" (packages generation)
       );
 
-      systemd.services = lib.genAttrs (map (index: "worker${toString index}") (lib.range 1 300)) (worker: {
-        description = "One of many workers";
-        after = [ "network.target" ];
-        wantedBy = [ "multi-user.target" ];
-        environment.WORKER = worker;
-        serviceConfig = {
-          ExecStart = "${pkgs.coreutils}/bin/sleep infinity";
-          DynamicUser = true;
-          StateDirectory = worker;
-          ProtectSystem = "strict";
-          ProtectHome = true;
-          PrivateTmp = true;
-          NoNewPrivileges = true;
-          Restart = "on-failure";
-          RestartSec = 5;
-        };
-      });
+      systemd.services =
+        lib.genAttrs (map (index: "worker${toString index}") (lib.range 1 300))
+          (worker: {
+            description = "One of many workers";
+            after = [ "network.target" ];
+            wantedBy = [ "multi-user.target" ];
+            environment.WORKER = worker;
+            serviceConfig = {
+              ExecStart = "${pkgs.coreutils}/bin/sleep infinity";
+              DynamicUser = true;
+              StateDirectory = worker;
+              ProtectSystem = "strict";
+              ProtectHome = true;
+              PrivateTmp = true;
+              NoNewPrivileges = true;
+              Restart = "on-failure";
+              RestartSec = 5;
+            };
+          });
     };
 
   system =
     generation:
     let
       fixture = fixtures.systems."hermes-${toString generation}";
-      of = part: lib.attrValues (lib.filterAttrs (name: _: lib.hasPrefix "nixpkgs/" name == part) fixture.files);
+      of =
+        part:
+        lib.attrValues (lib.filterAttrs (name: _: lib.hasPrefix "nixpkgs/" name == part) fixture.files);
       evaluated = import ../../test-fixtures/nixos {
         inherit lib;
         inherit (fixture) release;

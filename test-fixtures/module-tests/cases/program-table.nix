@@ -33,7 +33,7 @@ in
 {
   migrations = builtins.listToAttrs (map service indices);
 
-  shown.disagree = builtins.filter (
-    row: row.reaches != row.module
-  ) (map (index: builtins.elemAt table index // { module = isReached index; }) indices);
+  shown.disagree = builtins.filter (row: row.reaches != row.module) (
+    map (index: builtins.elemAt table index // { module = isReached index; }) indices
+  );
 }

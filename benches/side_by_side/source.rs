@@ -21,39 +21,47 @@ const FILES: usize = 1000;
 const ROUNDS: usize = 21;
 const TARGET: f64 = 1.3;
 
-/// A thousand modules in one directory.
+/// A thousand modules in one directory: one where few declare migrations, as in nixpkgs, and one where most do.
 ///
 /// # Errors
 ///
 /// When they cannot be written, or one of the readers fails.
 pub(crate) fn compare(fixtures: &Fixtures, scratch: &Path) -> Outcome<Vec<Comparison>> {
-    let modules = scratch.join("modules");
-    write_modules(fixtures, &modules)?;
-    let files = nix_files(&modules)?;
+    let few = (scratch.join("few"), Some(FILES / 20));
+    let most = (scratch.join("most"), None);
+    let compare = |(modules, declaring): (PathBuf, Option<usize>)| {
+        write_modules(fixtures, &modules, declaring)?;
+        compare_in(&modules, scratch)
+    };
+    [few, most].into_iter().map(compare).collect()
+}
+
+fn compare_in(modules: &Path, scratch: &Path) -> Outcome<Comparison> {
+    let files = nix_files(modules)?;
     let texts = files
         .iter()
         .map(std::fs::read_to_string)
         .collect::<Result<Vec<_>, _>>()?;
-    let declaring = texts.iter().filter(|text| text.contains("migrations")).count();
+    let declaring = texts.iter().filter(|text| declares(text)).count();
 
     let [time, parsing, both] = in_turns(
         ROUNDS,
         [
-            timed(|| read(&modules)),
+            timed(|| read(modules)),
             timed(|| {
                 texts.iter().for_each(|text| parse(text));
                 Ok(())
             }),
-            timed(|| parse_directory(&modules)),
+            timed(|| parse_directory(modules)),
         ],
     )?;
     let peak = |(flag, _): (&str, _)| -> Outcome<u64> {
-        Job::new([itself()?, flag.into(), modules.clone().into_os_string()]).peak(scratch)
+        Job::new([itself()?, flag.into(), modules.as_os_str().to_owned()]).peak(scratch)
     };
     let [ours, theirs] = FLAGS.map(peak);
-    Ok(vec![Comparison {
+    Ok(Comparison {
         what: format!(
-            "static reading of {} modules, {} of which speak of migrations",
+            "static reading of {} modules, {} of which declare migrations",
             number(files.len()),
             number(declaring)
         ),
@@ -64,7 +72,12 @@ pub(crate) fn compare(fixtures: &Fixtures, scratch: &Path) -> Outcome<Vec<Compar
                 .peak(theirs?)
                 .ratio(time.ratio(&both)),
         ],
-    }])
+    })
+}
+
+/// Whether a module of the fixtures does.
+fn declares(text: &str) -> bool {
+    text.contains("migrations")
 }
 
 fn timed<'a>(work: impl Fn() -> Outcome<()> + 'a) -> Contender<'a> {
@@ -108,13 +121,14 @@ fn nix_files(directory: &Path) -> Outcome<Vec<PathBuf>> {
 }
 
 /// Copies the sources of two hosts until there are enough, each time with other names of services, so that no service
-/// is defined twice.
-fn write_modules(fixtures: &Fixtures, directory: &Path) -> Outcome<()> {
+/// is defined twice; of those that declare migrations at most so many.
+fn write_modules(fixtures: &Fixtures, directory: &Path, declaring: Option<usize>) -> Outcome<()> {
     if directory.exists() {
         std::fs::remove_dir_all(directory)?;
     }
     let sources = [fixtures.source("atlas", 6), fixtures.source("hermes", 5)];
     let mut written = 0;
+    let mut declared = 0;
     for (copy, source) in sources.iter().cycle().enumerate() {
         let mut services = Vec::new();
         for entry in std::fs::read_dir(source.join("nixpkgs"))? {
@@ -125,6 +139,12 @@ fn write_modules(fixtures: &Fixtures, directory: &Path) -> Outcome<()> {
                 return Ok(());
             }
             let mut text = std::fs::read_to_string(&file)?;
+            if declares(&text) {
+                if Some(declared) == declaring {
+                    continue;
+                }
+                declared += 1;
+            }
             for service in &services {
                 text = text.replace(service, &format!("{service}{copy}"));
             }

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::model::{KnownService, Program, Setting, UnitName, Unknown, known_services};
+use crate::model::{KnownService, Program, Setting, UnitName, Unknown, known_by_unit};
 
 use super::unit_file::{self, UnitFile};
 
@@ -26,11 +26,6 @@ impl StorePath<'_> {
             ..Program::parse(self.name)
         }
     }
-}
-
-/// The well-known services that a unit belongs to, by its name.
-pub fn known_by_unit(unit: &UnitName) -> impl Iterator<Item = &'static KnownService> {
-    known_services().iter().filter(move |known| known.has_unit(unit))
 }
 
 /// What is looked for in a unit: programs of the well-known services that it belongs to, and of the services that gate it.

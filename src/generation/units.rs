@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     Action, Generation, Migration, Part, Program, Service, ServiceName, Setting, UnitName, Unknown, Version,
+    known_by_unit,
 };
 
 use super::gate::{self, GateError};
-use super::programs::{Sought, known_by_unit, package_of, program_of};
+use super::programs::{Sought, package_of, program_of};
 use super::unit_file::{self, UnitFile};
 
 /// What stands under a unit's name.

@@ -3,6 +3,9 @@
 
 mod table;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
 use super::{Program, UnitName};
 
 /// What is known of one stateful service of NixOS.
@@ -46,13 +49,30 @@ pub fn known_services() -> &'static [KnownService] {
     table::KNOWN
 }
 
+/// The services that a unit belongs to, by its name.
+///
+/// Every unit of a system is held against the table, so it is asked by the first letter of their patterns.
+pub fn known_by_unit(unit: &UnitName) -> impl Iterator<Item = &'static KnownService> {
+    static BY_LETTER: LazyLock<BTreeMap<u8, Vec<&'static KnownService>>> = LazyLock::new(|| {
+        let mut letters: BTreeMap<u8, Vec<&'static KnownService>> = BTreeMap::new();
+        for known in known_services() {
+            let first = known.units.iter().filter_map(|pattern| pattern.bytes().next());
+            for letter in first.collect::<BTreeSet<_>>() {
+                letters.entry(letter).or_default().push(known);
+            }
+        }
+        letters
+    });
+    let first = unit.as_str().as_bytes().first();
+    let known = first
+        .and_then(|letter| BY_LETTER.get(letter))
+        .into_iter()
+        .flatten();
+    known.copied().filter(move |known| known.has_unit(unit))
+}
+
 /// Whether a name is a pattern's, in which one `*` stands for any text, also none.
 fn matches(pattern: &str, name: &str) -> bool {
-    // Every unit of a system is held against every pattern: most differ at once.
-    let first = pattern.as_bytes().first();
-    if first != Some(&b'*') && first != name.as_bytes().first() {
-        return false;
-    }
     match pattern.split_once('*') {
         None => pattern == name,
         Some((before, after)) => name
@@ -63,8 +83,6 @@ fn matches(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::super::ServiceName;
     use super::*;
 
@@ -92,6 +110,11 @@ mod tests {
                 assert!(unit.ends_with(".service"), "{}: {unit}", known.name);
             }
             assert!(!known.units[0].contains('*'), "{}", known.name);
+            assert!(
+                known.units.iter().all(|unit| !unit.starts_with('*')),
+                "{}",
+                known.name
+            );
             assert!(!known.programs.is_empty(), "{}", known.name);
         }
     }

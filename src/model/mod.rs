@@ -16,7 +16,7 @@ mod version;
 pub use digest::{Digest, DigestError, Digester};
 pub use generation::{Generation, Kind, Release, ReleaseError, Service, UnitState};
 pub use history::{DuplicateVersion, History};
-pub use known::{KnownService, known_services};
+pub use known::{KnownService, known_by_unit, known_services};
 pub use migration::{Action, Direction, Location, Migration, Part, Setting, Text, Unknown};
 pub use name::{NameError, ServiceName, UnitName};
 pub use program::{Program, compare_versions};

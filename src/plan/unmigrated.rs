@@ -4,7 +4,9 @@ use super::finding::{Code, Finding, Severity};
 use super::programs::{moved, package, program_of};
 use super::words::{READ_OTHERWISE, names};
 use super::{Plan, ServicePlan};
-use crate::model::{Direction, Generation, KnownService, Program, Service, UnitName, known_services};
+use crate::model::{
+    Direction, Generation, KnownService, Program, Service, UnitName, known_by_unit, known_services,
+};
 
 /// Compares the programs of well-known services that declare nothing, and of all services that do.
 pub(super) fn find(old: &Generation, new: &Generation, plan: &mut Plan) {
@@ -22,10 +24,7 @@ pub(super) fn find(old: &Generation, new: &Generation, plan: &mut Plan) {
         let Some(before) = old.units.get(unit) else {
             continue;
         };
-        let rows: Vec<_> = known_services()
-            .iter()
-            .filter(|known| known.has_unit(unit))
-            .collect();
+        let rows: Vec<_> = known_by_unit(unit).collect();
         if rows.is_empty() || declares(old, &rows, unit) || declares(new, &rows, unit) {
             continue;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Generation, Program, ServiceName, Setting, UnitName, known_services};
+use crate::model::{Generation, Program, ServiceName, Setting, UnitName, known_by_unit, known_services};
 use crate::plan::{Finding, Plan, StepId};
 
 /// The services that can be named: those that declare migrations, and the well-known ones whose units are there with their
@@ -49,8 +49,7 @@ pub fn only_generation(generation: &Generation, services: &BTreeSet<ServiceName>
     only.services.retain(|name, _| services.contains(name));
     let units: BTreeMap<_, _> = programs(&only)
         .filter(|(unit, _)| {
-            let mut known = known_services().iter().filter(|known| known.has_unit(unit));
-            is_gated(&only, unit) || known.any(|known| services.contains(known.name))
+            is_gated(&only, unit) || known_by_unit(unit).any(|known| services.contains(known.name))
         })
         .map(|(unit, program)| (unit.clone(), program.clone()))
         .collect();
@@ -60,9 +59,10 @@ pub fn only_generation(generation: &Generation, services: &BTreeSet<ServiceName>
 
 /// The units whose programs matter, with them: gated ones and those of well-known services. A reader lists more.
 pub(super) fn programs(generation: &Generation) -> impl Iterator<Item = (&UnitName, &Setting<Program>)> {
-    generation.units.iter().filter(|(unit, _)| {
-        is_gated(generation, unit) || known_services().iter().any(|known| known.has_unit(unit))
-    })
+    generation
+        .units
+        .iter()
+        .filter(|(unit, _)| is_gated(generation, unit) || known_by_unit(unit).next().is_some())
 }
 
 fn is_gated(generation: &Generation, unit: &UnitName) -> bool {

@@ -13,8 +13,8 @@ const MAX_LINKS: usize = 40;
 #[derive(Debug)]
 pub(crate) struct Root {
     directory: PathBuf,
-    /// Directories that were seen to be no links: the store's is met with every unit.
-    plain: RefCell<HashSet<PathBuf>>,
+    /// Directories that were seen to be no links: the store's is met with every unit. Hashed as bytes, not by components.
+    plain: RefCell<HashSet<OsString>>,
 }
 
 /// A link and what it points to.
@@ -119,15 +119,8 @@ impl Root {
     /// Follows all links of a place that [`Self::locate`] gave, and says what it really is: it exists, and no part of it
     /// is a link.
     pub(crate) fn resolve(&self, place: &Path) -> Result<PathBuf, PathError> {
-        let mut at = PathBuf::from("/");
         let mut ahead = Vec::new();
-        match place.strip_prefix(&self.directory) {
-            Ok(below) => {
-                at.clone_from(&self.directory);
-                push(&mut ahead, below);
-            }
-            Err(_) => push(&mut ahead, place),
-        }
+        let mut at = self.enter(place, &mut ahead);
         // The links whose targets are being followed, and how many steps will be ahead once they have been.
         let mut links: Vec<Link> = Vec::new();
         let mut beyond = 0;
@@ -143,7 +136,7 @@ impl Root {
                 continue;
             }
             let next = at.join(step);
-            if self.plain.borrow().contains(&next) {
+            if self.plain.borrow().contains(next.as_os_str()) {
                 at = next;
                 continue;
             }
@@ -163,20 +156,20 @@ impl Root {
                     if links.is_empty() {
                         beyond = ahead.len();
                     }
-                    if link.to.is_absolute() {
-                        at.clone_from(&self.directory);
-                    }
                     if ahead.is_empty() && link.to == Path::new("/dev/null") {
                         return Ok(self.directory.join("dev/null"));
                     }
-                    push(&mut ahead, &link.to);
+                    match link.to.strip_prefix("/") {
+                        Ok(below) => at = self.enter(&self.directory.join(below), &mut ahead),
+                        Err(_) => push(&mut ahead, &link.to),
+                    }
                     if !links.contains(&link) {
                         links.push(link);
                     }
                 }
                 Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INVAL.raw_os_error()) => {
                     if !ahead.is_empty() {
-                        self.plain.borrow_mut().insert(next.clone());
+                        self.plain.borrow_mut().insert(next.clone().into_os_string());
                     }
                     at = next;
                 }
@@ -200,6 +193,20 @@ impl Root {
             }
         }
         Ok(at)
+    }
+
+    /// How far a place is known to go without links; the steps from there are put ahead.
+    fn enter(&self, place: &Path, ahead: &mut Vec<OsString>) -> PathBuf {
+        let plain = self.plain.borrow();
+        let root = match place.starts_with(&self.directory) {
+            true => self.directory.as_path(),
+            false => Path::new("/"),
+        };
+        let mut known = place.ancestors().skip(1);
+        let known = known.find(|&known| known == root || plain.contains(known.as_os_str()));
+        let known = known.unwrap_or(root);
+        push(ahead, place.strip_prefix(known).unwrap_or(Path::new("")));
+        known.to_owned()
     }
 }
 

@@ -20,8 +20,12 @@ const BRACKETS: usize = 500;
 /// a tree takes time that grows with the square of its depth.
 const NODES: usize = 5_000;
 
-/// How many tokens may follow each other without a blank. The tokenizer looks ahead to the end of such a run at each.
+/// How long a run of bytes without a blank may be before what the tokenizer does with it is counted: at each token it looks
+/// ahead to the end of the run.
 const RUN: usize = 1024;
+
+/// How many bytes may be looked ahead over for each byte of a text. In a list of attributes on lines of their own it is ten.
+const LOOKS: usize = 64;
 
 /// Where a text is nested too deeply, as the offset of the byte from which it is; none where it may be parsed.
 ///
@@ -34,14 +38,19 @@ pub(super) fn too_deep(text: &str) -> Option<usize> {
     let mut at = 0;
     let mut levels = vec![Level::default()];
     let mut total = 0;
-    let mut run = 0;
+    let mut looked = 0;
+    let mut run_end = 0;
     for (kind, token) in rnix::tokenize(text) {
-        run = if token.bytes().all(is_path) { run + 1 } else { 0 };
+        if at >= run_end {
+            let run = text.as_bytes()[at..].iter().take_while(|&&byte| in_run(byte));
+            run_end = at + run.count();
+        }
+        looked += run_end - at;
         if !kind.is_trivia() {
             total += step(kind, &mut levels);
             total = total.saturating_sub(settle(kind, &mut levels));
         }
-        if levels.len() > BRACKETS + 1 || total > NODES || run > RUN {
+        if levels.len() > BRACKETS + 1 || total > NODES || looked > LOOKS * (SAFE + text.len()) {
             return Some(at);
         }
         at += token.len();
@@ -114,7 +123,7 @@ fn is_shallow(text: &str) -> bool {
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        run = if is_path(byte) { run + 1 } else { 0 };
+        run = if in_run(byte) { run + 1 } else { 0 };
         if depth > BRACKETS || run > RUN || stretch > STRETCH {
             return false;
         }
@@ -122,9 +131,9 @@ fn is_shallow(text: &str) -> bool {
     true
 }
 
-/// Whether a byte may be in a path, and so is looked ahead over.
-fn is_path(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'.' | b'+' | b'-')
+/// Whether a byte may be in a path, with or without brackets, and so is looked ahead over.
+fn in_run(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'.' | b'+' | b'-' | b'<')
 }
 
 #[cfg(test)]
@@ -162,6 +171,10 @@ mod tests {
         }
         assert!(too_deep(&format!("[ {}", "a.b or ".repeat(20_000))).is_some());
         assert!(too_deep(&"a.".repeat(20_000)).is_some());
+        assert!(too_deep(&"<a".repeat(20_000)).is_some());
+        // A word may be as long as it likes.
+        assert_eq!(too_deep(&format!("./{}", "a-b/".repeat(100_000))), None);
+        assert_eq!(too_deep(&format!("[ {} ]", "a.b.c.d.e\n".repeat(100_000))), None);
         assert_eq!(too_deep(&"let a = b ++ c; in ".repeat(400)), None);
     }
 }

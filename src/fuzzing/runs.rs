@@ -9,20 +9,30 @@ use std::time::{Duration, Instant};
 use super::Target;
 use super::mutation::{Mutator, Random};
 
-/// How long one run may take: a text has 16 KiB at most, and no reader is slower than linear.
+/// How long one text may take.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// Tries a target on its whole corpus, and then on what is made of it.
+/// How long the texts of one word over and over are, in bytes: in a plain `cargo test`, and where a number of runs is asked
+/// for. A reader that takes time by the square of a text's length, or nests without an end, does not get through.
+const REPEATED: [usize; 2] = [32 << 10, 1 << 20];
+
+/// Tries a target on its whole corpus, on long texts of one word each, and then on what is made of the corpus.
 pub(crate) fn run(target: &Target) {
+    let asked = setting("NIXMIG_FUZZ_RUNS");
     let texts = corpus(target);
     for (file, text) in &texts {
-        attempt(target, text, &format!("{}", file.display()));
+        attempt(target, text, &file.display().to_string());
+    }
+    let length = REPEATED[usize::from(asked.is_some())];
+    for word in target.words {
+        let text = word.repeat(length / word.len());
+        attempt(target, text.as_bytes(), &format!("{word:?} over and over"));
     }
     let mutator = Mutator {
         texts: texts.into_iter().map(|(_, text)| text).collect(),
         words: target.words,
     };
-    let runs = setting("NIXMIG_FUZZ_RUNS").unwrap_or(target.runs);
+    let runs = asked.unwrap_or(target.runs);
     let seed = setting("NIXMIG_FUZZ_SEED").unwrap_or(0);
     let first = setting("NIXMIG_FUZZ_FIRST").unwrap_or(0);
     let mut text = Vec::new();

@@ -124,9 +124,14 @@ fn check(bytes: &[u8]) -> bool {
         }
         Ok(generation) => {
             assert_places(text, &generation);
-            // A blank at the end says nothing, and reading twice tells nothing new.
+            // A blank at the end says nothing, and reading twice tells nothing new. (It may be the byte with which a text
+            // becomes so long that its depth is counted.)
             if bytes.len().is_multiple_of(4) {
-                assert_eq!(read_text("x.nix", &format!("{text}\n")).unwrap(), generation);
+                match read_text("x.nix", &format!("{text}\n")) {
+                    Ok(again) => assert_eq!(again, generation),
+                    Err(SourceError::Text(error)) if error.fault == Fault::Depth => {}
+                    Err(error) => panic!("{error}"),
+                }
             }
             true
         }

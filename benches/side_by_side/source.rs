@@ -21,7 +21,7 @@ const FILES: usize = 1000;
 const ROUNDS: usize = 21;
 const TARGET: f64 = 1.3;
 
-/// A thousand modules in one directory: one where few declare migrations, as in nixpkgs, and one where most do.
+/// A thousand modules in one directory: one where one in twenty declares migrations, and one where most do.
 ///
 /// # Errors
 ///

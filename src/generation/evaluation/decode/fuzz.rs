@@ -209,16 +209,18 @@ fn written_program(program: &Program) -> Value {
     json!({ "name": program.name, "version": program.version.as_deref().unwrap_or_default() })
 }
 
-/// The program of each well-known service that has one of the units. Two of them may share a unit, of which the later one
-/// brought the program; then the units of the earlier one do not agree.
+/// Each unit's program, by a well-known service that has the unit and no other program yet: some share their units.
 fn written_programs(programs: &BTreeMap<UnitName, Setting<Program>>) -> Value {
-    let mut written = serde_json::Map::new();
+    let mut written = BTreeMap::<&str, (&Setting<Program>, Vec<&str>)>::new();
     for (unit, program) in programs {
-        let agrees = |known: &&KnownService| {
-            let mut others = programs.iter().filter(|(unit, _)| known.has_unit(unit));
-            known.has_unit(unit) && others.all(|(_, other)| other == program)
+        let fits = |known: &&KnownService| {
+            let named = |unknown: &Unknown| unknown.reason.contains(&format!("`{}`", known.name));
+            let others = written.get(known.name);
+            known.has_unit(unit)
+                && program.unknown().is_none_or(named)
+                && others.is_none_or(|(other, _)| *other == program)
         };
-        let known = known_services().iter().find(agrees).unwrap();
+        let known = known_services().iter().find(fits).unwrap();
         let instance = match known.units.first() == Some(&unit.as_str()) {
             true => Some(""),
             false => known.units.iter().find_map(|pattern| {
@@ -226,14 +228,15 @@ fn written_programs(programs: &BTreeMap<UnitName, Setting<Program>>) -> Value {
                 unit.as_str().strip_prefix(before)?.strip_suffix(after)
             }),
         };
-        let entry = written.entry(known.name).or_insert_with(|| {
-            let mut entry = program
-                .value()
-                .map_or_else(|| json!({ "unknown": true }), written_program);
-            entry["instances"] = json!([]);
-            entry
-        });
-        entry["instances"].as_array_mut().unwrap().push(json!(instance));
+        let (_, instances) = written.entry(known.name).or_insert((program, Vec::new()));
+        instances.extend(instance);
     }
-    written.into()
+    let entry = |(name, (program, instances)): (&str, (&Setting<Program>, Vec<&str>))| {
+        let mut entry = program
+            .value()
+            .map_or_else(|| json!({ "unknown": true }), written_program);
+        entry["instances"] = json!(instances);
+        (name.to_owned(), entry)
+    };
+    Value::Object(written.into_iter().map(entry).collect())
 }

@@ -82,7 +82,8 @@ impl Evaluator<'_> {
             value,
             Value::If(..) | Value::Either(..) | Value::Override(..) | Value::Merge(_)
         );
-        let value = if is_wrapped && !self.burn() {
+        // Conditions are held against each other: it is their number that costs.
+        let value = if is_wrapped && !self.burn_for(1 + conditions.len()) {
             unknown("takes too long to be followed", self.span(thunk))
         } else {
             value

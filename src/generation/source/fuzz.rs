@@ -115,6 +115,22 @@ fn whatever_a_module_says() {
     fuzz!(SOURCE);
 }
 
+/// Each definition may be any of hundreds, and there are hundreds of definitions.
+#[test]
+fn choices_within_choices_have_an_end() {
+    let definitions = "config = double \"x\" 20;\n".repeat(200);
+    let text = format!(
+        "let double = text: n: if n == 0 then none else double (text + text) (m - 1); in {{ {definitions} }} # migrations"
+    );
+    let generation = read_text("x.nix", &text).unwrap();
+    let mut reasons = generation.unread.iter().map(|unknown| &unknown.reason);
+    assert!(
+        reasons.any(|reason| reason.contains("takes too long to be followed")),
+        "{:?}",
+        generation.unread
+    );
+}
+
 fn check(bytes: &[u8]) -> bool {
     let text = &*String::from_utf8_lossy(bytes);
     match read_text("x.nix", text) {

@@ -7,6 +7,7 @@ pub mod derivation;
 mod dispatch;
 mod error;
 pub mod evaluation;
+mod file;
 pub mod gate;
 mod look;
 pub mod programs;

@@ -4,12 +4,10 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
+use crate::generation::file::{self, FileError};
 
 use super::DerivationError;
 use super::aterm::{Aterm, Raw};
@@ -72,33 +70,21 @@ impl Store {
 
 /// The text of a file; none where there is no such file.
 fn text(file: &Path) -> Result<Option<Vec<u8>>, DerivationError> {
-    let failed = |source| DerivationError::Read {
-        file: file.to_owned(),
-        source,
+    let failed = |error| {
+        let file = file.to_owned();
+        match error {
+            FileError::Io(source) => DerivationError::Read { file, source },
+            FileError::NotAFile => DerivationError::NotAFile { file },
+            FileError::TooLarge { .. } => DerivationError::TooLarge {
+                file,
+                limit: MAX_FILE,
+            },
+        }
     };
-    // Not blocking, for opening a FIFO would wait for its other end.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let opened = match rustix::fs::open(file, flags, Mode::empty()) {
-        Ok(opened) => File::from(opened),
-        Err(Errno::NOENT) => return Ok(None),
-        Err(error) => return Err(failed(error.into())),
-    };
-    let metadata = opened.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(DerivationError::NotAFile {
-            file: file.to_owned(),
-        });
+    match file::read(file, MAX_FILE) {
+        Err(FileError::Io(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
+        text => text.map(Some).map_err(failed),
     }
-    let length = usize::try_from(metadata.len().min(MAX_FILE)).unwrap_or_default();
-    let mut text = Vec::with_capacity(length + 1);
-    opened.take(MAX_FILE + 1).read_to_end(&mut text).map_err(failed)?;
-    if text.len() as u64 > MAX_FILE {
-        return Err(DerivationError::TooLarge {
-            file: file.to_owned(),
-            limit: MAX_FILE,
-        });
-    }
-    Ok(Some(text))
 }
 
 /// A derivation, taken apart.

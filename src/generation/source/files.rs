@@ -6,6 +6,8 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use crate::generation::file::{self, FileError};
+
 /// The longest file that is read, in bytes. The longest of nixpkgs has half of it.
 pub(super) const LONGEST: u64 = 32 << 20;
 
@@ -83,12 +85,11 @@ impl Tree for Disk {
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let metadata = fs::metadata(path)?;
-        if !metadata.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
-        }
-        check_length(metadata.len())?;
-        fs::read(path)
+        file::read(path, LONGEST).map_err(|error| match error {
+            FileError::Io(error) => error,
+            FileError::NotAFile => io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"),
+            FileError::TooLarge { size } => too_long(size),
+        })
     }
 
     fn name(&self, path: &Path) -> String {
@@ -121,11 +122,15 @@ impl Tree for Nothing {
 ///
 /// Fails where a file of so many bytes is not read.
 pub(super) fn check_length(length: u64) -> io::Result<()> {
-    if length > LONGEST {
-        let message = format!("it has {length} bytes, and no more than {LONGEST} are read");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    match length > LONGEST {
+        true => Err(too_long(length)),
+        false => Ok(()),
     }
-    Ok(())
+}
+
+fn too_long(length: u64) -> io::Error {
+    let message = format!("it has {length} bytes, and no more than {LONGEST} are read");
+    io::Error::new(io::ErrorKind::FileTooLarge, message)
 }
 
 /// Whether a directory's entry is passed over: hidden, or named as the links are that `nix build` leaves.

@@ -13,6 +13,7 @@ mod look;
 pub mod programs;
 pub mod reference;
 mod release;
+mod scripts;
 pub mod source;
 pub mod unit_file;
 pub mod units;

@@ -17,6 +17,7 @@ use super::ReadOptions;
 use super::programs::Sought;
 use super::reference::Closure;
 use super::release;
+use super::scripts::fill;
 use super::unit_file;
 use super::units::{self, Entry, UnitText, Units, Wanted};
 
@@ -46,7 +47,7 @@ pub(crate) fn read(
     generation.release = release(&root, &system);
     units::collect(&directory, &mut generation)?;
     if options.scripts {
-        scripts::fill(&root, &mut generation);
+        fill(&mut generation, |_, path| scripts::words(&root, path));
     }
     Ok(generation)
 }

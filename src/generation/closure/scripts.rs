@@ -3,45 +3,12 @@
 use std::path::Path;
 
 use crate::generation::programs::store_paths;
-use crate::generation::units::note;
-use crate::model::{Direction, Generation, Part, Setting, Text};
 
 use super::file;
 use super::root::Root;
 
 /// The largest script that is read, in bytes.
 const LIMIT: u64 = 1 << 20;
-
-/// Puts the words of all scripts of gates beside their paths; where they cannot be had, a note says why.
-pub(super) fn fill(root: &Root, generation: &mut Generation) {
-    let mut notes = Vec::new();
-    let mut add = |script: &mut Setting<Text>| {
-        if let Setting::Set(Text {
-            text: text @ None,
-            path: Some(path),
-        }) = script
-        {
-            match words(root, path) {
-                Ok(words) => *text = Some(words),
-                Err(reason) => notes.push(format!("the words of {path} are not shown: {reason}")),
-            }
-        }
-    };
-    for service in generation.services.values_mut() {
-        add(&mut service.detect);
-        for version in service.history.versions().collect::<Vec<_>>() {
-            let Some(migration) = service.history.get_mut(version) else {
-                continue;
-            };
-            for direction in [Direction::Up, Direction::Down] {
-                for part in Part::ALL {
-                    add(migration.action_mut(direction).part_mut(part));
-                }
-            }
-        }
-    }
-    notes.into_iter().for_each(|text| note(generation, text));
-}
 
 /// The words of a script, or why they cannot be had.
 pub(super) fn words(root: &Root, path: &str) -> Result<String, String> {

@@ -9,8 +9,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::generation::programs::{Sought, StorePath, store_paths};
-use crate::generation::units::{Entry, UnitText, Units, note};
-use crate::model::{Direction, Generation, Part, Program, Setting, Text, UnitName, Unknown, known_services};
+use crate::generation::scripts;
+use crate::generation::units::{Entry, UnitText, Units};
+use crate::model::{Generation, Program, Setting, UnitName, Unknown, known_services};
 
 use super::DerivationError;
 use super::shell::{self, Strategy};
@@ -136,36 +137,10 @@ impl<'s> SystemUnits<'s> {
 
     /// Adds the words of all scripts of gates.
     pub(super) fn add_scripts(&self, generation: &mut Generation) {
-        let mut notes = Vec::new();
-        for service in generation.services.values_mut() {
-            let gate = service.name.gate();
-            let mut add = |script: &mut Setting<Text>| {
-                if let Setting::Set(Text {
-                    text: text @ None,
-                    path: Some(path),
-                }) = script
-                {
-                    *text = self.script(&gate, path);
-                    if text.is_none() {
-                        notes.push(format!(
-                            "the words of {path} are not shown: no derivation has them"
-                        ));
-                    }
-                }
-            };
-            add(&mut service.detect);
-            for version in service.history.versions().collect::<Vec<_>>() {
-                let Some(migration) = service.history.get_mut(version) else {
-                    continue;
-                };
-                for direction in [Direction::Up, Direction::Down] {
-                    for part in Part::ALL {
-                        add(migration.action_mut(direction).part_mut(part));
-                    }
-                }
-            }
-        }
-        notes.into_iter().for_each(|text| note(generation, text));
+        scripts::fill(generation, |gate, path| {
+            let words = self.script(gate, path);
+            words.ok_or_else(|| "no derivation has them".to_owned())
+        });
     }
 }
 

@@ -77,6 +77,13 @@ impl Evaluator<'_> {
             return Ok(());
         }
         let with = |more: &[Condition]| [conditions, more].concat();
+        let definition = |value| Definition {
+            value,
+            thunk,
+            conditions: distinct(conditions),
+            priority,
+            keys: keys.to_vec(),
+        };
         let value = self.force(thunk)?;
         let is_wrapped = matches!(
             value,
@@ -103,25 +110,12 @@ impl Evaluator<'_> {
                 for item in parts.items {
                     self.discharge(item.value, &with(&item.conditions), priority, keys, definitions)?;
                 }
-                for rest in parts.rest {
-                    definitions.push(Definition {
-                        value: Value::Unknown(rest),
-                        thunk,
-                        conditions: distinct(conditions),
-                        priority,
-                        keys: keys.to_vec(),
-                    });
-                }
+                let rest = parts.rest.into_iter().map(Value::Unknown);
+                definitions.extend(rest.map(definition));
                 Ok(())
             }
             value => {
-                definitions.push(Definition {
-                    value,
-                    thunk,
-                    conditions: distinct(conditions),
-                    priority,
-                    keys: keys.to_vec(),
-                });
+                definitions.push(definition(value));
                 Ok(())
             }
         }

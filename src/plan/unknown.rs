@@ -1,6 +1,8 @@
 //! Owns what becomes of things that a reader could not tell: one finding a service and one a side, never a flood, and never
 //! silence.
 
+use std::collections::BTreeSet;
+
 use super::finding::{Code, Finding, Severity};
 use super::words::READ_OTHERWISE;
 use super::{Plan, Step};
@@ -59,8 +61,8 @@ pub(super) fn service(
             gaps.setting(false, what, step.action().part(part));
         }
     }
-    let Some(first) = gaps.found.first() else { return };
-    let more = match gaps.found.len() - 1 {
+    let Some(first) = &gaps.first else { return };
+    let more = match gaps.seen.len() - 1 {
         0 => String::new(),
         more => format!(", and {more} more"),
     };
@@ -118,7 +120,9 @@ pub(super) fn side(generation: &Generation, plan: &mut Plan) {
 
 #[derive(Default)]
 struct Gaps<'a> {
-    found: Vec<Gap<'a>>,
+    first: Option<Gap<'a>>,
+    // What could not be told, and why.
+    seen: BTreeSet<(String, &'a str)>,
     // Whether one of them may change the path.
     matter: bool,
 }
@@ -139,12 +143,10 @@ impl<'a> Gaps<'a> {
     fn add(&mut self, matters: bool, what: impl FnOnce() -> String, unknown: &'a Unknown) {
         let what = what();
         self.matter |= matters;
-        if !self
-            .found
-            .iter()
-            .any(|gap| gap.unknown.reason == unknown.reason && gap.what == what)
-        {
-            self.found.push(Gap { what, unknown });
+        if self.first.is_none() {
+            let what = what.clone();
+            self.first = Some(Gap { what, unknown });
         }
+        self.seen.insert((what, &unknown.reason));
     }
 }

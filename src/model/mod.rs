@@ -11,6 +11,7 @@ mod known;
 mod migration;
 mod name;
 mod program;
+mod recorded;
 mod version;
 
 pub use digest::{Digest, DigestError, Digester};
@@ -20,4 +21,7 @@ pub use known::{KnownService, known_by_unit, known_services};
 pub use migration::{Action, Direction, Location, Migration, Part, Setting, Text, Unknown};
 pub use name::{NameError, ServiceName, UnitName};
 pub use program::{Program, compare_versions};
+pub use recorded::{
+    Applied, Backup, BackupBy, Block, Definition, How, OpenRun, Phase, Recorded, RunId, RunIdError, RunStep,
+};
 pub use version::{Version, VersionError};

@@ -15,9 +15,12 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 mod dialogue;
+mod script;
 mod signals;
 
 pub(crate) use dialogue::{Dialogue, Question};
+pub use script::adopt_orphans;
+pub(crate) use script::Script;
 pub use signals::die_of;
 
 /// How long a process group that was told to end, or whose leader has ended, may take before it is killed.
@@ -130,6 +133,10 @@ enum Event {
     Stdout(Vec<u8>),
     Stderr(Vec<u8>),
     TooMuch,
+    /// A line of a script.
+    Line(String),
+    /// There are no more lines.
+    Told,
     Broken(io::Error),
     Stop(Stop),
 }
@@ -180,7 +187,12 @@ impl Supervisor {
             runs.live.push(events.clone());
         }
         let deadline = request.timeout.map(|timeout| Instant::now() + timeout);
-        let mut child = spawn(request)?;
+        let (mut child, _known) = {
+            let _alone = spawning();
+            let child = spawn(request)?;
+            let known = Children::add(Pid::from_child(&child));
+            (child, known)
+        };
         let mut run = Run {
             group: Pid::from_child(&child),
             inbox,
@@ -217,6 +229,39 @@ impl From<Stop> for ProcessError {
             Stop::Signal(signal) => Self::Interrupted(signal),
             Stop::Cancelled => Self::Cancelled,
         }
+    }
+}
+
+/// Held while a process is spawned: what one is to inherit is open to all that are spawned meanwhile.
+fn spawning() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The children that were started here, but for programs that answer at once. A child stands in it as long as this lives.
+#[derive(Debug)]
+struct Children(Pid);
+
+static CHILDREN: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+
+impl Children {
+    fn all() -> MutexGuard<'static, Vec<Pid>> {
+        CHILDREN.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(child: Pid) -> Self {
+        Self::all().push(child);
+        Self(child)
+    }
+
+    fn knows(&self, pid: Pid) -> bool {
+        Self::all().contains(&pid)
+    }
+}
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        Self::all().retain(|&child| child != self.0);
     }
 }
 
@@ -343,6 +388,7 @@ impl Run {
                 Some(Event::TooMuch) => return Err(ProcessError::TooMuch(request.stdout_limit)),
                 Some(Event::Broken(error)) => return Err(error.into()),
                 Some(Event::Stop(stop)) => return Err(stop.into()),
+                Some(Event::Line(_) | Event::Told) => {}
                 None if self.ended => return Err(ProcessError::LeftBehind),
                 None => return Err(ProcessError::TimedOut(request.timeout.unwrap_or_default())),
             }
@@ -361,7 +407,7 @@ impl Run {
                 Some(Event::Stdout(bytes)) => self.stdout = Some(bytes),
                 Some(Event::Stderr(bytes)) => self.stderr = Some(bytes),
                 Some(Event::TooMuch) => self.stdout = Some(Vec::new()),
-                Some(Event::WantsTerminal) => {}
+                Some(Event::WantsTerminal | Event::Line(_) | Event::Told) => {}
                 Some(Event::Broken(_) | Event::Stop(_)) | None => break,
             }
         }

@@ -3,6 +3,7 @@
 //! Data flows one way: a reference is read into a [`model::Generation`], two of them give a [`plan::Plan`], and the plan is
 //! reported or executed. docs/ARCHITECTURE.md has the map and the invariants.
 
+pub mod execute;
 pub mod fault;
 pub mod generation;
 pub mod model;

@@ -172,12 +172,7 @@ fn spawn(script: &Script<'_>) -> io::Result<(std::process::Child, PipeReader)> {
     Ok((child?, output))
 }
 
-fn listen(
-    output: PipeReader,
-    tokens: SyncSender<()>,
-    leader: Pid,
-    events: &Sender<Event>,
-) -> io::Result<()> {
+fn listen(output: PipeReader, tokens: SyncSender<()>, leader: Pid, events: &Sender<Event>) -> io::Result<()> {
     let lines = events.clone();
     thread::Builder::new().name("output".to_owned()).spawn(move || {
         tell(output, &tokens, &lines);
@@ -272,11 +267,7 @@ impl Following<'_> {
             Event::Told => self.told_all = true,
             // Where its end cannot be waited for, it is waited for once more when it is reaped.
             Event::Ended | Event::Broken(_) => self.run.ended = true,
-            Event::Stop(_)
-            | Event::WantsTerminal
-            | Event::Stdout(_)
-            | Event::Stderr(_)
-            | Event::TooMuch => {}
+            Event::Stop(_) | Event::WantsTerminal | Event::Stdout(_) | Event::Stderr(_) | Event::TooMuch => {}
         }
     }
 
@@ -394,13 +385,20 @@ mod tests {
         assert_eq!(followed.status.code(), Some(3));
         let (_, lines) = follow("/usr/bin/env; pwd; umask; cat", &[]);
         assert!(lines.contains(&"A=b c".to_owned()));
-        let foreign = |line: &&String| !["A=", "PWD=", "_=", "SHLVL=", "OLDPWD="].iter().any(|name| line.starts_with(name));
+        let foreign = |line: &&String| {
+            !["A=", "PWD=", "_=", "SHLVL=", "OLDPWD="]
+                .iter()
+                .any(|name| line.starts_with(name))
+        };
         assert_eq!(lines.iter().filter(foreign).collect::<Vec<_>>(), ["/", "0022"]);
     }
 
     #[test]
     fn a_flood_of_output_waits_for_its_listener() {
-        let (_, lines) = follow("i=0; while [ $i -lt 5000 ]; do echo $i; i=$((i+1)); done; printf '%9000d' 1", &[]);
+        let (_, lines) = follow(
+            "i=0; while [ $i -lt 5000 ]; do echo $i; i=$((i+1)); done; printf '%9000d' 1",
+            &[],
+        );
         assert_eq!(lines.len(), 5003);
         assert!(lines[5000].len() == LONGEST_LINE && lines[5002].ends_with('1'));
     }

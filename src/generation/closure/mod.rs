@@ -2,6 +2,7 @@
 //!
 //! Lists one directory and opens the units that matter: gates, what they gate, and those of well-known services.
 
+mod definitions;
 mod error;
 mod file;
 pub(crate) mod root;
@@ -21,6 +22,7 @@ use super::scripts::fill;
 use super::unit_file;
 use super::units::{self, Entry, UnitText, Units, Wanted};
 
+pub use definitions::{Definitions, definitions};
 pub use error::ClosureError;
 pub use root::{Link, PathError};
 

@@ -449,3 +449,34 @@ fn names_are_bytes() {
         .unwrap();
     assert_eq!(generation.units.len(), 0);
 }
+
+#[test]
+fn definitions_are_the_gates_unit_files_as_they_stand() {
+    let machine = Machine::new();
+    let text = "[Unit]\nX-Migration-Format=1\nX-Migration-Service=db\n\n[Service]\nType=oneshot\n";
+    machine.unit("migrate-db.service", text);
+    machine.unit("migrate-other.service", "[Unit]\nDescription=somebody else's\n");
+    machine.unit("migrate-empty.service", "");
+    symlink("/dev/null", machine.units().join("migrate-off.service")).unwrap();
+    let closure = Closure {
+        toplevel: Toplevel::Generation("3".to_owned()),
+        inside: Vec::new(),
+    };
+    let found = definitions(&closure, &machine.options()).unwrap();
+    let toplevel = format!("/nix/store/{HASH}-nixos-system-x");
+    let expected = crate::model::Definition {
+        unit: format!("/nix/store/{HASH}-unit-migrate-db.service/migrate-db.service"),
+        text: text.to_owned(),
+        generation: toplevel.clone(),
+    };
+    assert_eq!(found.toplevel, toplevel);
+    assert_eq!(
+        found.services,
+        BTreeMap::from([("db".parse().unwrap(), expected)])
+    );
+    machine.unit("migrate-bad.service", "[Unit]\nX-Migration-Format=1\n");
+    assert!(matches!(
+        definitions(&closure, &machine.options()),
+        Err(ClosureError::Gate(_))
+    ));
+}

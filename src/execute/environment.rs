@@ -1,0 +1,91 @@
+//! Owns the environment of scripts: made from nothing, so that none sees what nixmig was started with (docs/execution.md).
+
+use std::collections::BTreeMap;
+
+use crate::generation::gate::Gate;
+use crate::model::{Direction, ServiceName, Version};
+
+/// What a step tells its scripts.
+#[derive(Clone, Debug)]
+pub struct Told<'a> {
+    /// Whose state.
+    pub service: &'a ServiceName,
+    /// The version of the step.
+    pub version: Version,
+    /// Its direction.
+    pub direction: Direction,
+    /// The directory of the step's backup, where it has one.
+    pub backup: Option<&'a str>,
+    /// The package that last ran the state, where that is known.
+    pub old_package: Option<&'a str>,
+    /// The package of the generation that starts, where it has one.
+    pub new_package: Option<&'a str>,
+}
+
+/// The whole environment of a step's scripts: `PATH` of the definition's `path`, its `environment`, and what the step tells,
+/// which nothing of those can take the place of.
+pub fn environment(gate: &Gate, told: &Told<'_>) -> BTreeMap<String, String> {
+    let mut environment = BTreeMap::new();
+    if !gate.path.is_empty() {
+        let path: Vec<_> = gate.path.iter().map(|entry| format!("{entry}/bin")).collect();
+        environment.insert("PATH".to_owned(), path.join(":"));
+    }
+    environment.extend(gate.environment.clone());
+    let directories = gate.service.state_directories.value();
+    let directories = directories.map(|directories| directories.join("\n"));
+    let ours = [
+        ("BACKUP", told.backup.map(str::to_owned)),
+        ("MIGRATION_SERVICE", Some(told.service.to_string())),
+        ("MIGRATION_VERSION", Some(told.version.to_string())),
+        ("MIGRATION_DIRECTION", Some(told.direction.name().to_owned())),
+        ("STATE_DIRECTORIES", Some(directories.unwrap_or_default())),
+        ("OLD_PACKAGE", told.old_package.map(str::to_owned)),
+        ("NEW_PACKAGE", told.new_package.map(str::to_owned)),
+    ];
+    for (name, value) in ours {
+        match value {
+            Some(value) => environment.insert(name.to_owned(), value),
+            None => environment.remove(name),
+        };
+    }
+    environment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generation::gate;
+
+    #[test]
+    fn what_the_step_tells_comes_last_and_the_unknown_is_unset() {
+        let service: ServiceName = "db".parse().unwrap();
+        let text = "[Unit]\nX-Migration-Format=1\nX-Migration-Service=db\nX-Migration-Path=[\"/s/a\",\"/s/b\"]\n\
+                    X-Migration-StateDirectories=[\"/var/lib/a b\",\"/srv/db\"]\n\
+                    X-Migration-Environment={\"PGPORT\":\"5433\",\"BACKUP\":\"/etc\",\"OLD_PACKAGE\":\"x\"}\n";
+        let gate = gate::read(&service, "u", text.as_bytes()).unwrap().unwrap();
+        let told = Told {
+            service: &service,
+            version: "2024-01-01".parse().unwrap(),
+            direction: Direction::Down,
+            backup: Some("/b"),
+            old_package: None,
+            new_package: Some("/s/db-2"),
+        };
+        let environment = environment(&gate, &told);
+        let expected = [
+            ("BACKUP", "/b"),
+            ("MIGRATION_DIRECTION", "down"),
+            ("MIGRATION_SERVICE", "db"),
+            ("MIGRATION_VERSION", "2024-01-01"),
+            ("NEW_PACKAGE", "/s/db-2"),
+            ("PATH", "/s/a/bin:/s/b/bin"),
+            ("PGPORT", "5433"),
+            ("STATE_DIRECTORIES", "/var/lib/a b\n/srv/db"),
+        ];
+        let found: Vec<_> = environment
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        assert_eq!(found, expected);
+    }
+}

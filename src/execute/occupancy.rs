@@ -55,13 +55,10 @@ pub fn look(root: &Path, units: &BTreeSet<UnitName>) -> io::Result<Occupancy> {
             if name.ends_with(".slice") {
                 managed = true;
                 slices.push(place);
-            } else if wanted(&name, units) {
+            } else if let Some(unit) = wanted(&name, units) {
                 let processes = processes(&place)?;
                 if !processes.is_empty() {
-                    occupied.push(Occupied {
-                        unit: name,
-                        processes,
-                    });
+                    occupied.push(Occupied { unit, processes });
                 }
             }
         }

@@ -73,7 +73,7 @@ fn told(service: &Service, evidence: &Evidence<'_>) -> Contact {
     if evidence.fresh == Some(true) {
         let message = format!("there is no state of {} yet, so nothing runs", service.name);
         let help = "The head is recorded as applied, and the service starts on an empty state.".to_owned();
-        return Contact::assumed(service, BaselineSource::Fresh, all(), message, help);
+        return Contact::taken(service, BaselineSource::Fresh, all(), message, help);
     }
     let Some(previous) = evidence.previous else {
         return Contact::refused(service, all(), "no generation is known that ran before");
@@ -89,7 +89,7 @@ fn told(service: &Service, evidence: &Evidence<'_>) -> Contact {
         );
         let source = BaselineSource::History(previous.label.clone());
         let versions = before.history.versions().collect();
-        return Contact::assumed(service, source, versions, message, stamp(service));
+        return Contact::taken(service, source, versions, message, stamp(service));
     }
     if service.history.is_empty() {
         return Contact::default();
@@ -109,7 +109,7 @@ fn told(service: &Service, evidence: &Evidence<'_>) -> Contact {
              hold files, `nixmig stamp {} VERSION` says what they are on.",
             service.name
         );
-        return Contact::assumed(service, BaselineSource::Absent, all(), message, help);
+        return Contact::taken(service, BaselineSource::Absent, all(), message, help);
     }
     if !previous.unread.is_empty() {
         return Contact::unread(service, all(), previous);
@@ -263,7 +263,8 @@ fn detected(service: &Service, version: Version, evidence: &Evidence<'_>) -> Con
             .collect::<Vec<_>>()
     };
     let mut contact = match evidence.recorded {
-        Some(recorded) if recorded.last() == Some(&version) => {
+        // Applied out of order, the newest and the last are two.
+        Some(recorded) if [recorded.last(), recorded.iter().max()].contains(&Some(&version)) => {
             return Contact {
                 applied: recorded.to_vec(),
                 ..Contact::default()
@@ -295,7 +296,7 @@ fn detected(service: &Service, version: Version, evidence: &Evidence<'_>) -> Con
         }
         None => {
             let message = format!("the data of {name} says that it is on {version}");
-            Contact::assumed(
+            Contact::taken(
                 service,
                 BaselineSource::Detect,
                 by_history(),
@@ -315,7 +316,14 @@ fn detected(service: &Service, version: Version, evidence: &Evidence<'_>) -> Con
 }
 
 impl Contact {
-    fn assumed(
+    /// The versions of `applied` that nothing ran, ascending.
+    pub fn assumed(&self) -> Vec<Version> {
+        self.baseline
+            .as_ref()
+            .map_or_else(Vec::new, |baseline| baseline.assumed.clone())
+    }
+
+    fn taken(
         service: &Service,
         source: BaselineSource,
         versions: Vec<Version>,

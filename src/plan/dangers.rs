@@ -99,7 +99,7 @@ pub(super) fn of_path(
     order(name, applied, moves, steps, findings);
     stranded(name, steps, findings);
     for step in steps {
-        findings.extend(destructive(name, step));
+        findings.extend(destructive(name, step, target));
     }
     unprotected(name, steps, past, target, findings);
     missing_down(name, steps, findings);
@@ -227,7 +227,7 @@ fn stranded(name: &ServiceName, steps: &[Step], findings: &mut Vec<Finding>) {
     });
 }
 
-fn destructive(name: &ServiceName, step: &Step) -> Option<Finding> {
+fn destructive(name: &ServiceName, step: &Step, target: Option<&Service>) -> Option<Finding> {
     let warned = step.action().warn.is_set();
     let version = step.version();
     let (what, help) = match step.direction {
@@ -255,11 +255,18 @@ fn destructive(name: &ServiceName, step: &Step) -> Option<Finding> {
     };
     let (severity, message, help) = match step.needs_acknowledgement {
         true => (Severity::Warning, what, help),
-        false => (
-            Severity::Note,
-            format!("{what}; the configuration acknowledges it"),
-            "Nothing will ask again on this machine.".to_owned(),
-        ),
+        false => {
+            let module = target.is_some_and(|target| target.acknowledge.contains(&version));
+            let who = match step.direction {
+                Direction::Up if module => "the configuration acknowledges it",
+                Direction::Up | Direction::Down => "it was acknowledged on this machine",
+            };
+            (
+                Severity::Note,
+                format!("{what}; {who}"),
+                "Nothing will ask again on this machine.".to_owned(),
+            )
+        }
     };
     Some(Finding {
         versions: vec![version],

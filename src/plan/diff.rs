@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::contact::{Evidence, first_contact};
+use super::programs::package;
 use super::service::{Premise, plan_service};
 use super::{Plan, Presence, ServicePlan, finding, lost, order, unknown, unmigrated};
 use crate::model::{Generation, Service};
@@ -45,6 +46,8 @@ fn service(
             past: Some(past),
             target: Some(target),
             expected: &target.history,
+            assumed: Vec::new(),
+            acknowledged: BTreeSet::new(),
             findings: Vec::new(),
         },
         (None, Some(target)) => {
@@ -56,16 +59,22 @@ fn service(
             Premise {
                 name: &target.name,
                 presence: Presence::Gained,
+                assumed: contact.assumed(),
                 applied: contact.applied,
                 baseline: contact.baseline,
                 past: None,
                 target: Some(target),
                 expected: &target.history,
+                acknowledged: BTreeSet::new(),
                 findings: contact.findings,
             }
         }
         (Some(past), None) => {
-            let (expected, finding) = lost::expected(past, old, new);
+            let before = lost::Before {
+                package: package(past, old),
+                release: old.release.value().copied(),
+            };
+            let (expected, finding) = lost::expected(past, before, new);
             return Some(plan_service(Premise {
                 name: &past.name,
                 presence: Presence::Lost,
@@ -74,6 +83,8 @@ fn service(
                 past: Some(past),
                 target: None,
                 expected: &expected,
+                assumed: Vec::new(),
+                acknowledged: BTreeSet::new(),
                 findings: finding.into_iter().collect(),
             }));
         }

@@ -57,13 +57,17 @@ pub enum Code {
     TooOld,
     /// The new side no longer declares a service's migrations.
     Lost,
+    /// A run never reported its end.
+    Interrupted,
+    /// A step ended badly, and what is left of that blocks the path.
+    Failed,
     /// Something could not be told.
     Unknown,
 }
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::OutOfOrder,
         Self::Diverged,
         Self::Edited,
@@ -78,6 +82,8 @@ impl Code {
         Self::DependencyOrder,
         Self::TooOld,
         Self::Lost,
+        Self::Interrupted,
+        Self::Failed,
         Self::Unknown,
     ];
 
@@ -98,6 +104,8 @@ impl Code {
             Self::DependencyOrder => "dependency-order",
             Self::TooOld => "too-old",
             Self::Lost => "lost",
+            Self::Interrupted => "interrupted",
+            Self::Failed => "failed",
             Self::Unknown => "unknown",
         }
     }

@@ -5,9 +5,18 @@ use std::cmp::Ordering;
 
 use super::contact::judge;
 use super::finding::{Code, Finding, Severity};
-use super::programs::{package, program_of, runs};
+use super::programs::{program_of, runs};
 use super::words::{READ_OTHERWISE, list};
 use crate::model::{Generation, History, Program, Release, Service, compare_versions};
+
+/// What is known of the generation that ran last.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Before<'a> {
+    /// The package whose data the state is.
+    pub(super) package: Option<&'a Program>,
+    /// Its release.
+    pub(super) release: Option<Release>,
+}
 
 /// What the new side's programs expect of the state: that much of the old history, or all of it where nothing is to be
 /// walked; and why.
@@ -15,7 +24,11 @@ use crate::model::{Generation, History, Program, Release, Service, compare_versi
 /// A program that is older than a step's own asks for that step to be undone (rule e of first contact); a step without a
 /// program that is later than the release cannot be told (rule g), unless the new side is of a later release and its
 /// program did not go back: then it only stopped declaring what it has.
-pub(super) fn expected(service: &Service, old: &Generation, new: &Generation) -> (History, Option<Finding>) {
+pub(super) fn expected(
+    service: &Service,
+    before: Before<'_>,
+    new: &Generation,
+) -> (History, Option<Finding>) {
     let name = &service.name;
     let stays = |finding| (service.history.clone(), finding);
     let find = |code, severity, message: String, help: &str| {
@@ -55,15 +68,12 @@ pub(super) fn expected(service: &Service, old: &Generation, new: &Generation) ->
     let release = new.release.value().copied();
     let verdict = judge(&service.history, program, release);
     let stands_for = stands_for(program, release);
-    let went_back = package(service, old)
+    let went_back = before
+        .package
         .zip(program)
         .is_some_and(|(before, now)| before.name == now.name && went_back(before, now));
-    let as_new = !went_back
-        && old
-            .release
-            .value()
-            .zip(release.as_ref())
-            .is_some_and(|(before, now)| now > before);
+    let is_later = |(before, now)| now > before;
+    let as_new = !went_back && before.release.zip(release).is_some_and(is_later);
     if verdict.lacks.is_empty() && (verdict.undecided.is_empty() || as_new) {
         let message = format!(
             "`{}` still runs {name} and no longer declares its migrations: its state stays, {head}",

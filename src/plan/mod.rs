@@ -5,11 +5,13 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod blocked;
 mod contact;
 mod dangers;
 mod diff;
 mod finding;
 mod lost;
+mod machine;
 mod order;
 mod path;
 mod programs;
@@ -18,6 +20,7 @@ mod service;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod trouble;
 mod types;
 mod unknown;
 mod unmigrated;
@@ -26,6 +29,8 @@ mod words;
 pub use contact::{Contact, Evidence, first_contact};
 pub use diff::diff;
 pub use finding::{Code, Finding, Severity};
+pub use machine::{Acknowledged, Known, Machine, machine};
 pub use path::{Move, Moves, path};
 pub use service::{Premise, plan_service};
+pub use trouble::Trouble;
 pub use types::{Baseline, BaselineSource, Plan, Presence, ServicePlan, Step, StepId};

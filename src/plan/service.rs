@@ -1,13 +1,14 @@
 //! Owns how the path of one service is put together: moves, definitions, and which dangers are looked for. `diff` and the
 //! machine both come through here, each with its own premise.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::finding::{self, Code, Finding, Severity};
 use super::path::{Moves, path};
 use super::programs::known_of;
 use super::{Baseline, Presence, ServicePlan, Step, dangers, unknown};
-use crate::model::{Direction, History, Migration, Part, Service, ServiceName, Setting, Version};
+use crate::model::{Digest, Direction, History, Migration, Part, Service, ServiceName, Setting, Version};
 
 /// What the path of one service is planned from.
 #[derive(Clone, Debug)]
@@ -27,14 +28,18 @@ pub struct Premise<'a> {
     /// What the starting generation's programs expect of the state: the target's history, or what can be told of a
     /// generation that declares none.
     pub expected: &'a History,
+    /// Versions of `applied` that first contact assumed and nothing ran, ascending: they are never undone unasked.
+    pub assumed: Vec<Version>,
+    /// What somebody acknowledged on this machine, by version, direction and digest, besides what the module does.
+    pub acknowledged: BTreeSet<(Version, Direction, Digest)>,
     /// What was found before the path was planned.
     pub findings: Vec<Finding>,
 }
 
 /// Plans the path of one service.
 ///
-/// There are no steps where nothing may run: a gate that is masked, a baseline that is undecided, state that is too old, or
-/// baselined versions that would have to be undone.
+/// There are no steps where nothing may run: what was refused before there is a path, a gate that is masked, a baseline that
+/// is undecided, state that is too old, or baselined versions that would have to be undone.
 pub fn plan_service(premise: Premise<'_>) -> ServicePlan {
     let Premise {
         name,
@@ -44,26 +49,31 @@ pub fn plan_service(premise: Premise<'_>) -> ServicePlan {
         past,
         target,
         expected,
+        assumed,
+        acknowledged,
         mut findings,
     } = premise;
 
     let undecided = baseline
         .as_ref()
         .is_some_and(|baseline| !baseline.undecided.is_empty());
+    let refused = findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Refused);
     let nothing = History::default();
     let undoing = past.map_or(&nothing, |past| &past.history);
     let mut moves = path(&applied, undoing, expected);
     let held = masked(name, past, target).or_else(|| {
-        if undecided || moves.is_empty() {
+        if undecided || refused || moves.is_empty() {
             return None;
         }
-        too_old(name, &applied, past, target).or_else(|| never_run(name, &moves, baseline.as_ref()?))
+        too_old(name, &applied, past, target).or_else(|| never_run(name, &moves, &assumed))
     });
-    if undecided || held.is_some() {
+    if undecided || refused || held.is_some() {
         moves = Moves::default();
     }
     findings.extend(held);
-    let steps = steps(&moves, past, target, expected);
+    let steps = steps(&moves, past, target, expected, &acknowledged);
     unknown::service(name, past, target, &steps, &mut findings);
     if let (Some(past), Some(target)) = (past, target) {
         dangers::edited(past, target, &mut findings);
@@ -146,8 +156,8 @@ fn too_old(
 }
 
 /// Versions that would have to be undone and that were only assumed.
-fn never_run(name: &ServiceName, moves: &Moves, baseline: &Baseline) -> Option<Finding> {
-    let assumed = |version: &Version| baseline.assumed.binary_search(version).is_ok();
+fn never_run(name: &ServiceName, moves: &Moves, assumed: &[Version]) -> Option<Finding> {
+    let assumed = |version: &Version| assumed.binary_search(version).is_ok();
     let versions: Vec<_> = moves.undone().into_iter().filter(assumed).collect();
     if versions.is_empty() {
         return None;
@@ -158,8 +168,8 @@ fn never_run(name: &ServiceName, moves: &Moves, baseline: &Baseline) -> Option<F
         super::words::were(&versions)
     );
     let help = format!(
-        "What was only assumed is never undone unasked. If the state is right for this generation, say so with `nixmig stamp \
-         {name} VERSION`; else walk it down with `nixmig migrate`."
+        "What was only assumed is never undone unasked. Say with `nixmig stamp {name} VERSION` what the state is on: what is \
+         newer than this generation is then undone, and what is right for it stays."
     );
     Some(Finding {
         versions,
@@ -182,7 +192,17 @@ fn release_with(version: Version) -> Option<String> {
     })
 }
 
-fn steps(moves: &Moves, past: Option<&Service>, target: Option<&Service>, expected: &History) -> Vec<Step> {
+fn steps(
+    moves: &Moves,
+    past: Option<&Service>,
+    target: Option<&Service>,
+    expected: &History,
+    acknowledged: &BTreeSet<(Version, Direction, Digest)>,
+) -> Vec<Step> {
+    let is_acknowledged = |migration: &Migration, direction| {
+        let digest = migration.action(direction).digest;
+        digest.is_some_and(|digest| acknowledged.contains(&(migration.version, direction, digest)))
+    };
     let downs = moves.downs.iter().map(|down| {
         let known = past.and_then(|past| past.history.share(down.version));
         // Without a definition there is nothing to run: the step is stranded.
@@ -192,7 +212,9 @@ fn steps(moves: &Moves, past: Option<&Service>, target: Option<&Service>, expect
             direction: Direction::Down,
             swallowed: down.swallowed.clone(),
             undoable: None,
-            needs_acknowledgement: runs && migration.down.warn.is_set(),
+            needs_acknowledgement: runs
+                && migration.down.warn.is_set()
+                && !is_acknowledged(&migration, Direction::Down),
             built_in_backup: is_built_in(&migration, Direction::Down, past),
             migration,
         }
@@ -204,7 +226,8 @@ fn steps(moves: &Moves, past: Option<&Service>, target: Option<&Service>, expect
             Setting::Unset => Some(false),
             Setting::Unknown(_) => None,
         };
-        let acknowledged = target.is_some_and(|target| target.acknowledge.contains(&up.version));
+        let acknowledged = target.is_some_and(|target| target.acknowledge.contains(&up.version))
+            || is_acknowledged(&migration, Direction::Up);
         Some(Step {
             direction: Direction::Up,
             swallowed: up.swallowed.clone(),

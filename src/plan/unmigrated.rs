@@ -177,6 +177,16 @@ fn declared(
     stepless(plan, target, before?, package(target, new)?)
 }
 
+/// A service whose state a package ran last, as a machine remembers it.
+pub(super) fn since(
+    plan: &ServicePlan,
+    service: &Service,
+    before: &Program,
+    new: &Generation,
+) -> Option<Finding> {
+    stepless(plan, service, before, package(service, new)?)
+}
+
 /// A service that only the old side declares.
 fn dropped(plan: &ServicePlan, past: &Service, old: &Generation, new: &Generation) -> Option<Finding> {
     stepless(plan, past, package(past, old)?, program_of(past, new)?)

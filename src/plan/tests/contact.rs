@@ -1,5 +1,7 @@
 //! Tests of first contact: each rule answers where those before it have nothing to say.
 
+use std::collections::BTreeSet;
+
 use super::notation::{codes, one, only, steps};
 use crate::model::{Generation, Kind, Program, Service, Setting, Unknown, Version};
 use crate::plan::testing::{generation, running, service, version, versions, words};
@@ -422,11 +424,13 @@ fn what_was_only_assumed_is_never_undone_unasked() {
     let plan = plan_service(Premise {
         name: &target.name,
         presence: Presence::Both,
+        assumed: contact.assumed(),
         applied: contact.applied,
         baseline: contact.baseline,
         past: previous.services.get(&target.name),
         target: Some(&target),
         expected: &target.history,
+        acknowledged: BTreeSet::new(),
         findings: Vec::new(),
     });
     assert_eq!(steps(&plan), "");

@@ -6,6 +6,7 @@ mod dangers;
 mod diff;
 mod documented;
 mod lost;
+mod machine;
 mod notation;
 mod oracle;
 mod order;

@@ -29,7 +29,7 @@ pub struct Machine<'a> {
 }
 
 /// What was acknowledged on a machine: of which service, and which definition of which step.
-pub type Acknowledged = BTreeSet<(ServiceName, Version, Direction, Digest)>;
+pub type Acknowledged = BTreeSet<(ServiceName, Version, Direction, Option<Digest>)>;
 
 /// What is known of one service on a machine.
 #[derive(Clone, Debug, Default)]
@@ -222,7 +222,7 @@ fn only_assumed(known: &Known<'_>) -> Vec<Version> {
     assumed
 }
 
-fn acknowledged(name: &ServiceName, machine: &Machine<'_>) -> BTreeSet<(Version, Direction, Digest)> {
+fn acknowledged(name: &ServiceName, machine: &Machine<'_>) -> BTreeSet<(Version, Direction, Option<Digest>)> {
     let of_this = machine
         .acknowledged
         .iter()

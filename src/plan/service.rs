@@ -31,7 +31,7 @@ pub struct Premise<'a> {
     /// Versions of `applied` that first contact assumed and nothing ran, ascending: they are never undone unasked.
     pub assumed: Vec<Version>,
     /// What somebody acknowledged on this machine, by version, direction and digest, besides what the module does.
-    pub acknowledged: BTreeSet<(Version, Direction, Digest)>,
+    pub acknowledged: BTreeSet<(Version, Direction, Option<Digest>)>,
     /// What was found before the path was planned.
     pub findings: Vec<Finding>,
 }
@@ -197,11 +197,11 @@ fn steps(
     past: Option<&Service>,
     target: Option<&Service>,
     expected: &History,
-    acknowledged: &BTreeSet<(Version, Direction, Digest)>,
+    acknowledged: &BTreeSet<(Version, Direction, Option<Digest>)>,
 ) -> Vec<Step> {
     let is_acknowledged = |migration: &Migration, direction| {
         let digest = migration.action(direction).digest;
-        digest.is_some_and(|digest| acknowledged.contains(&(migration.version, direction, digest)))
+        acknowledged.contains(&(migration.version, direction, digest))
     };
     let downs = moves.downs.iter().map(|down| {
         let known = past.and_then(|past| past.history.share(down.version));

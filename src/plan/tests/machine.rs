@@ -381,7 +381,7 @@ fn what_was_acknowledged_on_the_machine_is_not_asked_again() {
         let name: crate::model::ServiceName = "db".parse().unwrap();
         let machine = Machine {
             services: BTreeMap::from([(name.clone(), known)]),
-            acknowledged: [(name, version("2"), direction, digest(of))].into(),
+            acknowledged: [(name, version("2"), direction, Some(digest(of)))].into(),
             ..Machine::default()
         };
         let plan = super::super::machine(&target, &machine);

@@ -9,6 +9,7 @@ pub mod generation;
 pub mod model;
 pub mod plan;
 pub mod process;
+pub mod record;
 pub mod report;
 
 #[cfg(test)]

@@ -122,7 +122,7 @@ pub struct OpenRun {
     /// Its id.
     pub id: RunId,
     /// What was applied before it, in the order of application.
-    pub before: Vec<Version>,
+    pub before: Vec<Applied>,
     /// The toplevel that it goes to.
     pub generation: String,
     /// Its steps, in order.
@@ -144,6 +144,10 @@ pub struct RunStep {
     pub unit: String,
     /// How far it came.
     pub phase: Phase,
+    /// How often it was begun. All but the last time it was interrupted.
+    pub begun: u32,
+    /// Whether it ended badly the last time that it was begun; where not and it is not finished, it was interrupted.
+    pub failed: bool,
     /// Where its backup is, from the moment on at which it may be there until it has been dropped.
     pub backup: Option<Backup>,
 }

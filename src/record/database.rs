@@ -1,0 +1,447 @@
+//! Owns the database: making it, opening it for reading without leaving a trace, appending to it durably.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags, Stat};
+use rustix::io::Errno;
+
+use super::event::{Event, RecordId};
+use super::fold::{self, Touched};
+use super::log::{self, Filter, Logged};
+use super::place::{RECORD, StateDir, flush};
+use super::tables::{self, TableError};
+use super::view::View;
+use super::{Place, RecordError, handover, random};
+
+/// The format of the database: its `user_version`.
+const FORMAT: i64 = 1;
+
+/// Whose database it is: its `application_id`, `nxmg` in ASCII.
+const APPLICATION: i64 = 0x6e78_6d67;
+
+/// How long another process may write before this one gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What stands in the log as the writer.
+const NIXMIG: &str = env!("CARGO_PKG_VERSION");
+
+/// Where private copies are made: the first of these that can be written to.
+const SCRATCH: [&str; 2] = ["/run", "/tmp"];
+
+/// Says what is remembered, without making or changing anything; none where there is no record.
+///
+/// # Errors
+///
+/// Fails where what is there cannot be read or trusted.
+pub fn look(place: &Place) -> Result<Option<View>, RecordError> {
+    read(place, |connection| {
+        let view = tables::load(connection)?;
+        let replayed = log::replay(connection)?;
+        match replayed == view {
+            true => Ok(view),
+            false => Err(TableError::Row(
+                "its tables are not what its events come to".to_owned(),
+            )),
+        }
+    })
+    .map(|read| {
+        read.map(|(mut view, note)| {
+            view.notes.extend(note);
+            view
+        })
+    })
+}
+
+/// The events that happened, oldest first; none at all where there is no record. Makes and changes nothing.
+///
+/// # Errors
+///
+/// Fails where what is there cannot be read or trusted.
+pub fn history(place: &Place, filter: &Filter) -> Result<Vec<Logged>, RecordError> {
+    let read = read(place, |connection| log::filtered(connection, filter))?;
+    Ok(read.map(|(events, _)| events).unwrap_or_default())
+}
+
+/// Reads from the database, or from a copy of it where a writer died; says so then.
+fn read<T>(
+    place: &Place,
+    of: impl Fn(&Connection) -> Result<T, TableError>,
+) -> Result<Option<(T, Option<String>)>, RecordError> {
+    let Some(dir) = StateDir::look(&place.state_dir)? else {
+        return Ok(None);
+    };
+    let path = dir.path.join(RECORD);
+    let Some(stat) = dir.file(RECORD)? else {
+        return Ok(None);
+    };
+    readable(&dir, &stat)?;
+    match read_at(place, &path, OpenFlags::SQLITE_OPEN_READ_ONLY, &of) {
+        Err(Reading::HotJournal) => {}
+        Err(Reading::Error(error)) => return Err(error),
+        Ok(value) => return Ok(Some((value, None))),
+    }
+    let copy = copy(&dir)?;
+    let read = read_at(
+        place,
+        &copy.0.join(RECORD),
+        OpenFlags::SQLITE_OPEN_READ_WRITE,
+        &of,
+    );
+    match read {
+        Ok(value) => {
+            let note = "The last nixmig that wrote to the record was cut off; what it had not finished writing is left out.";
+            Ok(Some((value, Some(note.to_owned()))))
+        }
+        // What is wrong with the copy is wrong with the original.
+        Err(Reading::Error(RecordError::Corrupt { why, .. })) => Err(RecordError::Corrupt { path, why }),
+        Err(Reading::Error(error)) => Err(error),
+        Err(Reading::HotJournal) => Err(RecordError::Busy(path)),
+    }
+}
+
+/// Why nothing was read.
+enum Reading {
+    /// A writer died in the middle, and only a writer may clean up.
+    HotJournal,
+    Error(RecordError),
+}
+
+fn read_at<T>(
+    place: &Place,
+    path: &Path,
+    flags: OpenFlags,
+    of: impl Fn(&Connection) -> Result<T, TableError>,
+) -> Result<T, Reading> {
+    let error = |error: TableError| match error {
+        TableError::Sqlite(rusqlite::Error::SqliteFailure(failure, _))
+            if failure.extended_code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK =>
+        {
+            Reading::HotJournal
+        }
+        error => Reading::Error(RecordError::table(path, error)),
+    };
+    let connection = connect(path, flags).map_err(Reading::Error)?;
+    // One transaction, so that all is of one moment.
+    connection
+        .execute_batch("BEGIN")
+        .map_err(|sqlite| error(sqlite.into()))?;
+    check(place, &connection, path).map_err(|wrong| match wrong {
+        Wrong::Table(wrong) => error(wrong),
+        Wrong::Record(wrong) => Reading::Error(wrong),
+    })?;
+    of(&connection).map_err(error)
+}
+
+/// Whether SQLite will find a file that it can read without leaving anything behind.
+fn readable(dir: &StateDir, stat: &Stat) -> Result<(), RecordError> {
+    let corrupt = |why: &str| RecordError::Corrupt {
+        path: dir.path.join(RECORD),
+        why: why.to_owned(),
+    };
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = rustix::fs::openat(dir, RECORD, flags, Mode::empty())
+        .map_err(|error| dir.io("opened", RECORD, error))?;
+    let mut header = [0; 20];
+    let size = rustix::io::pread(&file, &mut header, 0).map_err(|error| dir.io("read", RECORD, error))?;
+    match size {
+        0 => Err(corrupt("it is empty")),
+        20 if header.starts_with(b"SQLite format 3\0") && stat.st_size >= 512 => match header[18..] {
+            [1, 1] => Ok(()),
+            // Even to read it, SQLite would make files beside it.
+            _ => Err(corrupt(
+                "something other than nixmig gave it another kind of journal",
+            )),
+        },
+        _ => Err(corrupt("it is no database")),
+    }
+}
+
+/// Opens a connection with the settings that every one has.
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, RecordError> {
+    let error = |error| RecordError::sqlite(path, error);
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(path, flags).map_err(error)?;
+    connection.busy_timeout(PATIENCE).map_err(error)?;
+    let synchronous = if crate::fault::flushes() { "EXTRA" } else { "OFF" };
+    for (name, value) in [
+        ("trusted_schema", "OFF"),
+        ("cell_size_check", "ON"),
+        ("foreign_keys", "ON"),
+        ("synchronous", synchronous),
+    ] {
+        connection.pragma_update(None, name, value).map_err(error)?;
+    }
+    Ok(connection)
+}
+
+/// What is wrong with a database.
+enum Wrong {
+    Table(TableError),
+    Record(RecordError),
+}
+
+impl From<rusqlite::Error> for Wrong {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Table(error.into())
+    }
+}
+
+/// That it is nixmig's, of a format that is known, and whole.
+fn check(place: &Place, connection: &Connection, path: &Path) -> Result<(), Wrong> {
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    if number("application_id")? != APPLICATION {
+        return Err(Wrong::Record(RecordError::Foreign(path.to_owned())));
+    }
+    let format = number("user_version")?;
+    if format > FORMAT {
+        return Err(Wrong::Record(RecordError::Newer {
+            path: path.to_owned(),
+            format,
+            known: FORMAT,
+            program: handover::kept(place),
+        }));
+    }
+    let found: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
+    match found.as_str() {
+        "ok" if format == FORMAT => Ok(()),
+        "ok" => Err(Wrong::Table(TableError::Row(format!(
+            "there is no format {format}"
+        )))),
+        _ => Err(Wrong::Table(TableError::Row(found))),
+    }
+}
+
+/// A directory that is removed with all that is in it.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed is in a directory for root alone.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Copies the database with its journal to a private directory, where the journal can be rolled back.
+///
+/// Whoever rolls the original back at the same time only ever writes what the journal holds, and removes the journal at the
+/// end. So the two are of one moment as long as the journal is the same before and after.
+fn copy(dir: &StateDir) -> Result<Scratch, RecordError> {
+    let scratch = scratch()?;
+    let journal = format!("{RECORD}-journal");
+    for _ in 0..10 {
+        let before = contents(dir, &journal)?;
+        let database = contents(dir, RECORD)?;
+        let after = contents(dir, &journal)?;
+        if before != after {
+            continue;
+        }
+        for (name, bytes) in [(RECORD, database), (&journal, before)] {
+            let path = scratch.0.join(name);
+            if let Some(bytes) = bytes {
+                fs::write(&path, bytes).map_err(|error| RecordError::io("written", &path, error))?;
+            }
+        }
+        return Ok(scratch);
+    }
+    Err(RecordError::Busy(dir.path.join(RECORD)))
+}
+
+fn contents(dir: &StateDir, name: &str) -> Result<Option<Vec<u8>>, RecordError> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let mut file = match rustix::fs::openat(dir, name, flags, Mode::empty()) {
+        Ok(file) => fs::File::from(file),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(dir.io("opened", name, error)),
+    };
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut file, &mut bytes).map_err(|error| dir.io("read", name, error))?;
+    Ok(Some(bytes))
+}
+
+fn scratch() -> Result<Scratch, RecordError> {
+    let name = || {
+        let bytes = random::<16>()?;
+        Ok(format!("nixmig-{}", RecordId::from_bytes(bytes)))
+    };
+    let mut failed = None;
+    for parent in SCRATCH {
+        let parent = Path::new(parent);
+        let made = name().and_then(|name| {
+            let path = parent.join(name);
+            fs::DirBuilder::new().mode(0o700).create(&path).map(|()| path)
+        });
+        match made {
+            Ok(path) => return Ok(Scratch(path)),
+            Err(error) => failed = Some(RecordError::io("written to", parent, error)),
+        }
+    }
+    Err(failed.unwrap_or_else(|| RecordError::Denied(PathBuf::from(SCRATCH[0]))))
+}
+
+/// The record, open for writing.
+#[derive(Debug)]
+pub struct Record {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl Record {
+    /// Opens the record, and makes it where there is none, with all that it needs. A writer that died is cleaned up after.
+    ///
+    /// # Errors
+    ///
+    /// Fails where what is there cannot be trusted, and where nothing can be made or written.
+    pub fn open(place: &Place) -> Result<Self, RecordError> {
+        let dir = StateDir::make(&place.state_dir)?;
+        let stat = match dir.file(RECORD)? {
+            Some(stat) => stat,
+            None => {
+                let id = random().map_err(|error| dir.io("made", RECORD, error))?;
+                make(
+                    &dir,
+                    &[(
+                        Event::Made {
+                            id: RecordId::from_bytes(id),
+                        },
+                        Timestamp::now(),
+                        NIXMIG,
+                    )],
+                )?;
+                let missing = || RecordError::Absent(dir.path.join(RECORD));
+                dir.file(RECORD)?.ok_or_else(missing)?
+            }
+        };
+        readable(&dir, &stat)?;
+        if stat.st_mode & 0o077 != 0 {
+            rustix::fs::chmodat(&dir, RECORD, Mode::from_raw_mode(0o600), AtFlags::empty())
+                .map_err(|error| dir.io("closed to others", RECORD, error))?;
+        }
+        let path = dir.path.join(RECORD);
+        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        check(place, &connection, &path).map_err(|wrong| match wrong {
+            Wrong::Table(error) => RecordError::table(&path, error),
+            Wrong::Record(error) => error,
+        })?;
+        Ok(Self { connection, path })
+    }
+
+    /// What is remembered.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the tables cannot be read.
+    pub fn view(&self) -> Result<View, RecordError> {
+        self.connection
+            .execute_batch("BEGIN")
+            .map_err(|error| RecordError::sqlite(&self.path, error))?;
+        let view = tables::load(&self.connection).map_err(|error| RecordError::table(&self.path, error));
+        let ended = self.connection.execute_batch("COMMIT");
+        let view = view?;
+        ended.map_err(|error| RecordError::sqlite(&self.path, error))?;
+        Ok(view)
+    }
+
+    /// Remembers that something happened: all of it or, after an error, nothing. It is on disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// Fails where an event makes no sense after those before it, and where the database cannot be written.
+    pub fn append(&mut self, events: &[Event]) -> Result<(), RecordError> {
+        let path = self.path.clone();
+        let sqlite = |error| RecordError::sqlite(&path, error);
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(sqlite)?;
+        let mut view = tables::load(&transaction).map_err(|error| RecordError::table(&path, error))?;
+        let at = Timestamp::now();
+        for event in events {
+            let touched = fold::apply(&mut view, event)?;
+            write(&transaction, &view, event, &touched, at, NIXMIG)
+                .map_err(|error| RecordError::table(&path, error))?;
+        }
+        crate::fault::point("record-written").map_err(|error| RecordError::io("written", &path, error))?;
+        transaction.commit().map_err(sqlite)
+    }
+}
+
+/// Writes an event that was folded, and what it changed.
+fn write(
+    connection: &Connection,
+    view: &View,
+    event: &Event,
+    touched: &Touched,
+    at: Timestamp,
+    nixmig: &str,
+) -> Result<(), TableError> {
+    let service = match touched {
+        Touched::Nothing(service) => service.as_ref(),
+        Touched::Service(service) => {
+            tables::store(connection, view, service)?;
+            Some(service)
+        }
+    };
+    log::add(connection, event, service, at, nixmig)
+}
+
+/// Makes a record of these events, whole or not at all. Whoever else makes one at the same time may be first.
+pub(super) fn make(dir: &StateDir, events: &[(Event, Timestamp, &str)]) -> Result<(), RecordError> {
+    const NEW: &str = "record.sqlite.new";
+    let io = |doing, error: Errno| dir.io(doing, NEW, error);
+    // One maker at a time, and none that finds what another left in the middle. Ends with this description.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let lock = rustix::fs::openat(dir, ".", flags, Mode::empty()).map_err(|error| io("made", error))?;
+    rustix::fs::flock(&lock, FlockOperation::LockExclusive).map_err(|error| io("made", error))?;
+    if dir.file(RECORD)?.is_some() {
+        return Ok(());
+    }
+    for left in [NEW.to_owned(), format!("{NEW}-journal")] {
+        match rustix::fs::unlinkat(dir, &left, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(dir.io("removed", &left, error)),
+        }
+    }
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file =
+        rustix::fs::openat(dir, NEW, flags, Mode::from_raw_mode(0o600)).map_err(|error| io("made", error))?;
+    drop(file);
+    let path = dir.path.join(NEW);
+    let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    fill(&mut connection, events).map_err(|error| RecordError::table(&path, error))?;
+    connection
+        .close()
+        .map_err(|(_, error)| RecordError::sqlite(&path, error))?;
+    rustix::fs::renameat_with(dir, NEW, dir, RECORD, RenameFlags::NOREPLACE)
+        .map_err(|error| io("named", error))?;
+    flush(dir, &dir.path)
+}
+
+/// Fills an empty database.
+fn fill(connection: &mut Connection, events: &[(Event, Timestamp, &str)]) -> Result<(), TableError> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(tables::SCHEMA)?;
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    let mut view: Option<View> = None;
+    for (event, at, nixmig) in events {
+        match (&mut view, event) {
+            (None, Event::Made { id }) => {
+                tables::store_id(&transaction, id)?;
+                log::add(&transaction, event, None, *at, nixmig)?;
+                view = Some(View::new(id.clone(), *at));
+            }
+            (None, _) => return Err(TableError::Row("a record begins with its making".to_owned())),
+            (Some(view), event) => {
+                let touched = fold::apply(view, event).map_err(|error| TableError::Row(error.to_string()))?;
+                write(&transaction, view, event, &touched, *at, nixmig)?;
+            }
+        }
+    }
+    Ok(transaction.commit()?)
+}

@@ -1,0 +1,235 @@
+//! Owns the locks: one that all runs share and that a change of the record's format or its rebuilding takes alone, and one a
+//! service. A lock is held as long as any process holds its descriptor open, so a script that inherits it keeps it.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::ops::ControlFlow;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::place::{StateDir, plain};
+use super::{Place, RecordError};
+use crate::model::{RunId, ServiceName};
+
+/// The lock that all runs share. No service's can have its name.
+const RECORD: &str = "record";
+
+/// How long is slept between two tries.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a lock is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Not at all.
+    Not,
+    /// At most so long.
+    Until(Duration),
+    /// As long as it takes.
+    Forever,
+}
+
+/// Who holds a lock, as far as it said so. For messages only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The process that took it. A script of it may have outlived it.
+    pub pid: u32,
+    /// The run that it is taken for.
+    pub run: Option<RunId>,
+}
+
+/// A lock was not had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another holds it.
+    #[error("another run of {what} goes on{}", held_by(.holder.as_ref()))]
+    Held {
+        /// Of what: a service, or `the record`.
+        what: String,
+        /// Who, as far as it said so.
+        holder: Option<Holder>,
+    },
+    /// The caller did not want to wait any longer.
+    #[error("the wait for the lock of {0} was broken off")]
+    Stopped(String),
+    /// There is no lock to be had.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+fn held_by(holder: Option<&Holder>) -> String {
+    match holder {
+        None => String::new(),
+        Some(Holder { pid, run: None }) => format!(" (process {pid})"),
+        Some(Holder { pid, run: Some(run) }) => format!(" (process {pid}, run {run})"),
+    }
+}
+
+/// The right to run a service's path. Ends when the last descriptor is closed, whoever holds it.
+#[derive(Debug)]
+pub struct ServiceLock {
+    record: File,
+    service: File,
+}
+
+/// The right to replace the record. No run goes on meanwhile.
+#[derive(Debug)]
+pub struct RecordLock(File);
+
+impl ServiceLock {
+    /// The descriptors that a script inherits, so that it keeps the lock where it outlives nixmig.
+    pub fn as_fds(&self) -> [BorrowedFd<'_>; 2] {
+        [self.record.as_fd(), self.service.as_fd()]
+    }
+
+    /// Says for which run the lock is held, to those who wait for it.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the lock's file cannot be written.
+    pub fn name_run(&mut self, run: &RunId) -> std::io::Result<()> {
+        sign(&mut self.service, Some(run))
+    }
+}
+
+impl AsFd for RecordLock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Takes the lock of a service, and a share in that of the record. Makes the state directory where there is none.
+///
+/// `waiting` hears ten times a second who holds it, and may break off.
+///
+/// # Errors
+///
+/// Fails where another holds it for longer than is waited, and where there cannot be one.
+pub fn lock_service(
+    place: &Place,
+    service: &ServiceName,
+    wait: Wait,
+    waiting: &mut dyn FnMut(Option<&Holder>) -> ControlFlow<()>,
+) -> Result<ServiceLock, LockError> {
+    let dir = StateDir::make(&place.state_dir)?;
+    let begun = Instant::now();
+    let record = open(&dir, RECORD)?;
+    take(
+        record.as_fd(),
+        || record.try_lock_shared(),
+        "the record",
+        (wait, begun),
+        waiting,
+    )?;
+    let mut service_lock = open(&dir, &format!("{service}.lock"))?;
+    take(
+        service_lock.as_fd(),
+        || service_lock.try_lock(),
+        service.as_str(),
+        (wait, begun),
+        waiting,
+    )?;
+    sign(&mut service_lock, None).map_err(|error| dir.io("written", "locks", error))?;
+    Ok(ServiceLock {
+        record,
+        service: service_lock,
+    })
+}
+
+/// Takes the lock of the record, alone. Makes the state directory where there is none.
+///
+/// # Errors
+///
+/// Fails where a run goes on for longer than is waited, and where there cannot be a lock.
+pub fn lock_record(
+    place: &Place,
+    wait: Wait,
+    waiting: &mut dyn FnMut(Option<&Holder>) -> ControlFlow<()>,
+) -> Result<RecordLock, LockError> {
+    let dir = StateDir::make(&place.state_dir)?;
+    let record = open(&dir, RECORD)?;
+    take(
+        record.as_fd(),
+        || record.try_lock(),
+        "the record",
+        (wait, Instant::now()),
+        waiting,
+    )?;
+    Ok(RecordLock(record))
+}
+
+/// Opens a lock's file, which no link leads to.
+fn open(dir: &StateDir, name: &str) -> Result<File, RecordError> {
+    let locks = dir.locks()?;
+    let path = dir.path.join("locks").join(name);
+    let flags = OFlags::RDWR
+        | OFlags::CREATE
+        | OFlags::NOFOLLOW
+        | OFlags::NONBLOCK
+        | OFlags::CLOEXEC
+        | OFlags::NOCTTY;
+    let file = match rustix::fs::openat(&locks, name, flags, Mode::from_raw_mode(0o600)) {
+        Ok(file) => file,
+        Err(Errno::LOOP) => return Err(RecordError::Symlink(path)),
+        Err(error) => return Err(RecordError::io("opened", &path, error)),
+    };
+    let stat = rustix::fs::fstat(&file).map_err(|error| RecordError::io("read", &path, error))?;
+    plain(&path, &stat)?;
+    Ok(File::from(file))
+}
+
+fn take(
+    file: BorrowedFd<'_>,
+    lock: impl Fn() -> Result<(), TryLockError>,
+    what: &str,
+    (wait, begun): (Wait, Instant),
+    waiting: &mut dyn FnMut(Option<&Holder>) -> ControlFlow<()>,
+) -> Result<(), LockError> {
+    loop {
+        match lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(TryLockError::Error(error)) => {
+                return Err(RecordError::io("locked", what.as_ref(), error).into());
+            }
+        }
+        let holder = holder(file);
+        let over = match wait {
+            Wait::Not => true,
+            Wait::Until(limit) => begun.elapsed() >= limit,
+            Wait::Forever => false,
+        };
+        let what = what.to_owned();
+        if over {
+            return Err(LockError::Held { what, holder });
+        }
+        if waiting(holder.as_ref()).is_break() {
+            return Err(LockError::Stopped(what));
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Writes who holds a lock into its file.
+fn sign(file: &mut File, run: Option<&RunId>) -> std::io::Result<()> {
+    let run = run.map(|run| format!(" {run}")).unwrap_or_default();
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}{run}", std::process::id())
+}
+
+/// Who wrote into a lock's file, if anything sensible is in it.
+fn holder(file: BorrowedFd<'_>) -> Option<Holder> {
+    let mut bytes = [0; 64];
+    let length = rustix::io::pread(file, &mut bytes, 0).ok()?;
+    let text = std::str::from_utf8(bytes.get(..length)?).ok()?;
+    let mut words = text.split_ascii_whitespace();
+    Some(Holder {
+        pid: words.next()?.parse().ok()?,
+        run: words.next().and_then(|run| run.parse().ok()),
+    })
+}

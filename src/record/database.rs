@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
@@ -126,7 +126,7 @@ fn read_at<T>(
         }
         error => Reading::Error(RecordError::table(path, error)),
     };
-    let connection = connect(path, flags).map_err(Reading::Error)?;
+    let connection = connect(path, flags).map_err(|sqlite| error(sqlite.into()))?;
     // One transaction, so that all is of one moment.
     connection
         .execute_batch("BEGIN")
@@ -163,11 +163,10 @@ fn readable(dir: &StateDir, stat: &Stat) -> Result<(), RecordError> {
 }
 
 /// Opens a connection with the settings that every one has.
-pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, RecordError> {
-    let error = |error| RecordError::sqlite(path, error);
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let connection = Connection::open_with_flags(path, flags).map_err(error)?;
-    connection.busy_timeout(PATIENCE).map_err(error)?;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
     let synchronous = if crate::fault::flushes() { "EXTRA" } else { "OFF" };
     for (name, value) in [
         ("trusted_schema", "OFF"),
@@ -175,7 +174,7 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Recor
         ("foreign_keys", "ON"),
         ("synchronous", synchronous),
     ] {
-        connection.pragma_update(None, name, value).map_err(error)?;
+        connection.pragma_update(None, name, value)?;
     }
     Ok(connection)
 }
@@ -192,7 +191,7 @@ impl From<rusqlite::Error> for Wrong {
     }
 }
 
-/// That it is nixmig's, of a format that is known, and whole.
+/// That it is nixmig's, of a format that is known, and whole. To be asked within a transaction.
 fn check(place: &Place, connection: &Connection, path: &Path) -> Result<(), Wrong> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     if number("application_id")? != APPLICATION {
@@ -206,6 +205,14 @@ fn check(place: &Place, connection: &Connection, path: &Path) -> Result<(), Wron
             known: FORMAT,
             program: handover::kept(place),
         }));
+    }
+    // SQLite takes what is missing of the last page for zeros.
+    let size = number("page_count")?.checked_mul(number("page_size")?);
+    let is = fs::metadata(path).map_err(|error| Wrong::Record(RecordError::io("read", path, error)))?;
+    if size.and_then(|size| u64::try_from(size).ok()) != Some(is.len()) {
+        return Err(Wrong::Table(TableError::Row(
+            "it is not as long as it should be".to_owned(),
+        )));
     }
     let found: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
     match found.as_str() {
@@ -323,11 +330,14 @@ impl Record {
                 .map_err(|error| dir.io("closed to others", RECORD, error))?;
         }
         let path = dir.path.join(RECORD);
-        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let sqlite = |error| RecordError::sqlite(&path, error);
+        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(sqlite)?;
+        connection.execute_batch("BEGIN").map_err(sqlite)?;
         check(place, &connection, &path).map_err(|wrong| match wrong {
             Wrong::Table(error) => RecordError::table(&path, error),
             Wrong::Record(error) => error,
         })?;
+        connection.execute_batch("COMMIT").map_err(sqlite)?;
         Ok(Self { connection, path })
     }
 
@@ -412,7 +422,8 @@ pub(super) fn make(dir: &StateDir, events: &[(Event, Timestamp, &str)]) -> Resul
         rustix::fs::openat(dir, NEW, flags, Mode::from_raw_mode(0o600)).map_err(|error| io("made", error))?;
     drop(file);
     let path = dir.path.join(NEW);
-    let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .map_err(|error| RecordError::sqlite(&path, error))?;
     fill(&mut connection, events).map_err(|error| RecordError::table(&path, error))?;
     connection
         .close()

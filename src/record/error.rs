@@ -146,6 +146,11 @@ impl RecordError {
                     let why = message.clone().unwrap_or_else(|| failure.to_string());
                     Self::Corrupt { path, why }
                 }
+                // What this program asks for is sound, so the tables are not.
+                _ if failure.extended_code == rusqlite::ffi::SQLITE_ERROR => {
+                    let why = message.clone().unwrap_or_else(|| failure.to_string());
+                    Self::Corrupt { path, why }
+                }
                 _ => Self::Sqlite { path, source },
             },
             // A row or a table that is not what this format has.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::event::{Choice, Event, RunOutcome, StepPart, StepRecord};
-use super::view::{Acknowledgement, Unmet, View};
+use super::view::{Unmet, View};
 use crate::model::{Applied, Block, How, OpenRun, Phase, Recorded, RunId, RunStep, ServiceName, Version};
 
 /// Why an event makes no sense where it stands.
@@ -167,12 +167,8 @@ pub(super) fn apply(view: &mut View, event: &Event) -> Result<Touched, EventErro
             digest,
             ..
         } => {
-            view.acknowledged.insert(Acknowledgement {
-                service: service.clone(),
-                version: *version,
-                direction: (*direction).into(),
-                digest: *digest,
-            });
+            let accepted = (service.clone(), *version, (*direction).into(), *digest);
+            view.acknowledged.insert(accepted);
             Ok(Touched::Service(service.clone()))
         }
         Event::Held { service, units } => {
@@ -189,7 +185,7 @@ pub(super) fn apply(view: &mut View, event: &Event) -> Result<Touched, EventErro
             let sequence = view.sequence(service);
             view.services.remove(service);
             view.definitions.remove(service);
-            view.acknowledged.retain(|accepted| accepted.service != *service);
+            view.acknowledged.retain(|(accepted, ..)| accepted != service);
             let unmet = Unmet {
                 sequence,
                 ..Unmet::default()
@@ -216,8 +212,10 @@ pub(super) fn apply(view: &mut View, event: &Event) -> Result<Touched, EventErro
             unmet.stamped.clone_from(stamped);
             unmet.backups.clone_from(backups);
             unmet.lost = true;
-            let kept = view.definitions.entry(service.clone()).or_default();
-            kept.extend(definitions.iter().map(|one| (one.unit.clone(), one.clone())));
+            for definition in definitions {
+                let kept = view.definitions.entry(service.clone()).or_default();
+                kept.insert(definition.unit.clone(), definition.clone());
+            }
             Ok(Touched::Service(service.clone()))
         }
         Event::RunEnded { run, outcome } => end(view, run, *outcome),

@@ -2,7 +2,7 @@
 //! service. A lock is held as long as any process holds its descriptor open, so a script that inherits it keeps it.
 
 use std::fs::{File, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{Seek, Write};
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::thread;

@@ -41,3 +41,8 @@ fn random<const N: usize>() -> Result<[u8; N], std::io::Error> {
     rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

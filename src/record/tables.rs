@@ -117,12 +117,12 @@ pub(super) fn load(connection: &Connection) -> Result<View, TableError> {
         "SELECT service, version, direction, digest FROM acknowledged",
         |row| {
             let digest: String = row.get(3)?;
-            view.acknowledged.insert(Acknowledgement {
-                service: parse(&row.get::<_, String>(0)?)?,
-                version: parse(&row.get::<_, String>(1)?)?,
-                direction: direction(&row.get::<_, String>(2)?)?,
-                digest: parse_optional(Some(digest).filter(|digest| !digest.is_empty()))?,
-            });
+            view.acknowledged.insert((
+                parse(&row.get::<_, String>(0)?)?,
+                parse(&row.get::<_, String>(1)?)?,
+                direction(&row.get::<_, String>(2)?)?,
+                parse_optional(Some(digest).filter(|digest| !digest.is_empty()))?,
+            ));
             Ok(())
         },
     )?;
@@ -304,22 +304,16 @@ pub(super) fn store(connection: &Connection, view: &View, service: &ServiceName)
     ] {
         connection.execute(&format!("DELETE FROM {table} WHERE service = ?1"), [name])?;
     }
-    for accepted in view
-        .acknowledged
-        .iter()
-        .filter(|accepted| accepted.service == *service)
-    {
+    let of_service = |(accepted, ..): &&Acknowledgement| accepted == service;
+    for (_, version, direction, digest) in view.acknowledged.iter().filter(of_service) {
         connection.execute(
             "INSERT INTO acknowledged (service, version, direction, digest) VALUES (?1, ?2, ?3, ?4)",
             params![
                 name,
-                accepted.version.to_string(),
-                accepted.direction.name(),
+                version.to_string(),
+                direction.name(),
                 // Part of the key, where NULL is equal to nothing.
-                accepted
-                    .digest
-                    .map(|digest| digest.to_string())
-                    .unwrap_or_default(),
+                digest.map(|digest| digest.to_string()).unwrap_or_default(),
             ],
         )?;
     }

@@ -45,18 +45,9 @@ pub struct Unmet {
     pub lost: bool,
 }
 
-/// A destructive action that somebody accepted.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Acknowledgement {
-    /// Of which service.
-    pub service: ServiceName,
-    /// Of which version.
-    pub version: Version,
-    /// In which direction.
-    pub direction: Direction,
-    /// What the action was then. Another text is another action.
-    pub digest: Option<Digest>,
-}
+/// A destructive action that somebody accepted: of which service and version, in which direction, and what it was then, as
+/// another text is another action.
+pub type Acknowledgement = (ServiceName, Version, Direction, Option<Digest>);
 
 impl View {
     /// What an empty record comes to, before its first event.
@@ -83,11 +74,6 @@ impl View {
         let known = self.services.get(service).map(|recorded| recorded.sequence);
         let unmet = || self.unmet.get(service).map(|unmet| unmet.sequence);
         known.or_else(unmet).unwrap_or_default()
-    }
-
-    /// Whether an action was accepted as it is.
-    pub fn is_acknowledged(&self, acknowledgement: &Acknowledgement) -> bool {
-        self.acknowledged.contains(acknowledgement)
     }
 
     /// A definition that is kept, by the store path of its unit file.

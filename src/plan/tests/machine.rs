@@ -218,6 +218,8 @@ fn an_open_run_is_said() {
         digest: None,
         unit: String::new(),
         phase,
+        begun: u32::from(phase > Phase::Planned),
+        failed: false,
         backup: None,
     };
     recorded.open_run = Some(OpenRun {

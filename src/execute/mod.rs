@@ -2,6 +2,7 @@
 //!
 //! Walks the path that it is given and decides no order; knows no command line.
 
+pub mod backup;
 mod environment;
 pub mod occupancy;
 mod progress;

@@ -45,6 +45,7 @@ in
       "install"
       "ls"
       "mkdir"
+      "mktemp"
       "mv"
       "rm"
       "sleep"

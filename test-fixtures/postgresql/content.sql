@@ -85,7 +85,7 @@ SELECT 'type', t.oid::regtype, typtype, typowner::regrole, typbasetype::regtype,
     (SELECT string_agg(pg_get_constraintdef(k.oid), ',' ORDER BY conname COLLATE "C") FROM pg_constraint k
       WHERE contypid = t.oid AND contype <> 'n')
   FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace
-  WHERE typtype IN ('e', 'd', 'c') AND nspname !~ '^pg_' AND nspname <> 'information_schema'
+  WHERE (typtype IN ('e', 'd') OR EXISTS (SELECT FROM pg_class c WHERE c.oid = typrelid AND relkind = 'c')) AND nspname !~ '^pg_' AND nspname <> 'information_schema'
     AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_type'::regclass AND objid = t.oid AND deptype = 'e')
   ORDER BY t.oid::regtype::text COLLATE "C";
 SELECT 'collation', c.oid::regcollation, collprovider, collisdeterministic, collencoding,

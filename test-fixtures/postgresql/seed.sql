@@ -138,7 +138,9 @@ CREATE VIEW by_region AS SELECT region, count(*) AS sales, sum(amount) AS amount
 CREATE MATERIALIZED VIEW moods AS SELECT feeling, count(*) FROM customer GROUP BY feeling;
 GRANT SELECT ON by_region TO PUBLIC;
 CREATE STATISTICS sale_stats (dependencies) ON at, region FROM sale;
+SET client_min_messages = error;
 CREATE PUBLICATION all_sales FOR TABLE customer, room;
+RESET client_min_messages;
 CREATE SERVER elsewhere FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'db.example.org', dbname 'shop');
 CREATE USER MAPPING FOR shop_owner SERVER elsewhere OPTIONS (user 'far', password 'away');
 CREATE FOREIGN TABLE far_away (id int) SERVER elsewhere OPTIONS (schema_name 'x', table_name 'y');

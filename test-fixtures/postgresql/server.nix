@@ -14,10 +14,9 @@ pkgs.stdenvNoCC.mkDerivation {
   name = "postgresql-${version}";
   pname = "postgresql";
   inherit version;
-  tree = builtins.path {
-    path = tree;
-    name = "postgresql-${psqlSchema}-tree";
-  };
+  # Not copied into the store: what is there under a version and a recipe is always the same.
+  tree = toString tree;
+  recipe = builtins.readFile (tree + "/recipe");
   buildCommand = ''
     cp -R "$tree" "$out"
     chmod -R u+w "$out"

@@ -172,6 +172,10 @@ let
   down = ''
     newer=$(cluster)
     older=$(major "$NEW_PACKAGE")
+    if [ "$older" -lt 15 ] && [ "$newer" -ge 15 ]; then
+      echo "PostgreSQL $older has no word for the locale providers that every dump of $newer names." >&2
+      exit 1
+    fi
 
     serve "$OLD_PACKAGE" "$newer"
     words=cat

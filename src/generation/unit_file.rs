@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use memchr::{memchr, memchr2};
+
 /// The largest unit file that is read, in bytes. Nobody writes one near it; whoever reads files asks for the size first.
 pub const MAX_FILE: u64 = 4 << 20;
 
@@ -118,7 +120,7 @@ impl<'a> UnitFile<'a> {
         if bytes.len() as u64 > MAX_FILE {
             return Err(error(SyntaxProblem::FileTooLong, 1, 0..0));
         }
-        if let Some(at) = bytes.iter().position(|&byte| byte == 0) {
+        if let Some(at) = memchr(0, bytes) {
             return Err(error(SyntaxProblem::Nul, line_of(bytes, at), at..at + 1));
         }
         let text = std::str::from_utf8(bytes).map_err(|utf8| {
@@ -339,10 +341,7 @@ impl Iterator for Lines<'_> {
         if start == bytes.len() {
             return None;
         }
-        let end = bytes[start..]
-            .iter()
-            .position(|&byte| byte == b'\n' || byte == b'\r')
-            .map_or(bytes.len(), |at| start + at);
+        let end = memchr2(b'\n', b'\r', &bytes[start..]).map_or(bytes.len(), |at| start + at);
         self.at = match &bytes[end..] {
             [b'\r', b'\n', ..] => end + 2,
             [] => end,

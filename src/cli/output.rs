@@ -1,7 +1,9 @@
 //! Owns the way to stdout and stderr: whether in colour, how wide, and what becomes of a reader that went away.
 
+use std::borrow::Cow;
 use std::io::{self, Write as _};
 
+use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 
 /// The width of text where there is no terminal, in columns, and the most that is used of a terminal.
@@ -16,9 +18,11 @@ const NARROWEST: usize = 40;
 ///
 /// Fails where stdout cannot be written to. A reader that went away, as `head` does, is no error.
 pub(super) fn print(text: &str) -> io::Result<()> {
-    let stdout = io::stdout().lock();
-    let choice = AutoStream::choice(&stdout);
-    let mut stdout = AutoStream::new(stdout, choice);
+    let mut stdout = io::stdout().lock();
+    let text = match AutoStream::choice(&stdout) {
+        ColorChoice::Never => Cow::Owned(strip_str(text).to_string()),
+        _ => Cow::Borrowed(text),
+    };
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,

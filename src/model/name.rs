@@ -107,6 +107,14 @@ impl FromStr for UnitName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
+        text.to_owned().try_into()
+    }
+}
+
+impl TryFrom<String> for UnitName {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
         const SUFFIXES: [&str; 11] = [
             "service",
             "socket",
@@ -120,19 +128,24 @@ impl FromStr for UnitName {
             "slice",
             "scope",
         ];
+        let stem = |suffix: &&str| text.strip_suffix(*suffix)?.strip_suffix('.');
         let fine = text.len() <= 255
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte))
-            && text
-                .rsplit_once('.')
-                .is_some_and(|(stem, suffix)| !stem.is_empty() && SUFFIXES.contains(&suffix));
+            && text.bytes().all(in_unit_name)
+            && SUFFIXES
+                .iter()
+                .find_map(stem)
+                .is_some_and(|stem| !stem.is_empty());
         if fine {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text))
         } else {
-            Err(NameError::Unit(text.to_owned()))
+            Err(NameError::Unit(text))
         }
     }
+}
+
+/// The characters of a unit's name (systemd.unit(5)).
+fn in_unit_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'-' | b'_' | b'.' | b'\\' | b'@')
 }
 
 macro_rules! text {

@@ -18,13 +18,17 @@ use super::{PairError, ReadError, ReadOptions, Side, derivation, evaluation, sou
 /// Fails as the reader of its kind does.
 pub fn read(reference: &Reference, label: &str, options: &ReadOptions) -> Result<Generation, ReadError> {
     Ok(match reference {
-        Reference::Closure(reference) => closure::read(reference, label, options)?,
+        Reference::Closure(reference) => closure::read(&root(options)?, reference, label, options)?,
         Reference::Derivation { file, inside } => {
             derivation::read(label, &resolve(file, options)?, inside, options)?
         }
         Reference::Evaluation(reference) => evaluation::read(reference, label, options)?,
         Reference::Source(reference) => source::read(reference, label, options)?,
     })
+}
+
+fn root(options: &ReadOptions) -> Result<Root, ReadError> {
+    Ok(Root::new(&options.root).map_err(ClosureError::from)?)
 }
 
 /// Where a file below the root really is.
@@ -72,6 +76,15 @@ pub fn read_pair(
             (read_old()?, second)
         }
         (_, Reference::Evaluation(_)) => (read_old()?, read_new()?),
+        // A thread costs more than it gains, and what was looked at for the one is known for the other.
+        (Reference::Closure(first), Reference::Closure(second)) => {
+            let root = root(options).map_err(at(Side::Old))?;
+            let read = |closure, label, side| {
+                let read = closure::read(&root, closure, label, options);
+                read.map_err(ReadError::from).map_err(at(side))
+            };
+            (read(first, old.1, Side::Old)?, read(second, new.1, Side::New)?)
+        }
         _ => thread::scope(|scope| {
             let second = scope.spawn(read_new);
             let first = read_old()?;

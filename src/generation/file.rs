@@ -26,11 +26,17 @@ impl From<io::Error> for FileError {
     }
 }
 
+/// How a file is opened to be read: opening a pipe would wait for its writer.
+pub(super) const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
 /// Reads a file of at most `limit` bytes.
 pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
-    // Opening a pipe would wait for its writer.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?);
+    let file = rustix::fs::open(path, FLAGS, Mode::empty()).map_err(io::Error::from)?;
+    read_open(file.into(), limit)
+}
+
+/// Reads a file that was opened with [`FLAGS`], of at most `limit` bytes.
+pub(super) fn read_open(file: File, limit: u64) -> Result<Vec<u8>, FileError> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(FileError::NotAFile);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::closure::{self, ClosureError, PathError, root::Root};
+use super::closure::{self, ClosureError, PathError, UNITS, root::Root};
 use super::reference::{Found, Look};
 
 /// The file system. Closures and derivations are looked for below the root, all else where Nix would.
@@ -19,6 +19,14 @@ impl Disk {
 
     /// What is below the root.
     fn below(&self, path: &Path) -> Found {
+        // Below no other root the system itself follows links, and faster.
+        if self.root.is_whole() && path.join(UNITS).is_dir() {
+            return Found::Directory {
+                system: true,
+                flake: false,
+                modules: false,
+            };
+        }
         let place = match self.root.locate(path).and_then(|place| self.root.resolve(&place)) {
             Ok(place) => place,
             Err(PathError::Absent { .. }) => return Found::Nothing,

@@ -77,6 +77,7 @@ pub fn collect<U: Units>(units: &U, generation: &mut Generation) -> Result<(), U
     };
     let mut wanted = Wanted::new();
     let mut masked = BTreeSet::new();
+    let mut found = Vec::with_capacity(units.names().size_hint().0);
     for unit in units.names() {
         let service = unit.gated_service();
         let known = known_by_unit(unit).next().is_some();
@@ -103,11 +104,13 @@ pub fn collect<U: Units>(units: &U, generation: &mut Generation) -> Result<(), U
             }
             (Some(Entry::Instance | Entry::Alias(_) | Entry::Masked) | None, _) => continue,
         }
-        generation.units.insert(unit.clone(), not_read());
+        found.push((unit.clone(), not_read()));
         if known {
             wanted.insert(unit.clone(), BTreeSet::new());
         }
     }
+    // Names that ascend make a map at once.
+    generation.units.append(&mut found.into_iter().collect());
     generation.units_complete = true;
     if !masked.is_empty() {
         let found = masked_services(units, &masked);

@@ -31,25 +31,25 @@ use root::Root;
 /// Where a system has its units, from its top.
 pub(crate) const UNITS: &str = "etc/systemd/system";
 
-/// Reads the generation that `closure` names; `label` is what the user called it.
+/// Reads the generation that `closure` names below `root`, which is that of `options`; `label` is what the user called it.
 ///
 /// # Errors
 ///
 /// Fails where a link leads nowhere, what is there is no NixOS system, or a gate is not as docs/formats.md says.
 pub(crate) fn read(
+    root: &Root,
     closure: &Closure,
     label: &str,
     options: &ReadOptions,
 ) -> Result<Generation, ClosureError> {
-    let root = Root::new(&options.root)?;
-    let system = toplevel::find(&root, closure, options)?;
+    let system = toplevel::find(root, closure, options)?;
     let mut generation = Generation::new(label, Kind::Closure);
     generation.identity = Some(root.inner(&system).to_string_lossy().into_owned());
-    let directory = Directory::open(&root, &system)?;
-    generation.release = release(&root, &system);
+    let directory = Directory::open(root, &system)?;
+    generation.release = release(root, &system);
     units::collect(&directory, &mut generation)?;
     if options.scripts {
-        fill(&mut generation, |_, path| scripts::words(&root, path));
+        fill(&mut generation, |_, path| scripts::words(root, path));
     }
     Ok(generation)
 }
@@ -102,7 +102,8 @@ fn release(root: &Root, system: &Path) -> Setting<Release> {
 struct Directory<'r> {
     root: &'r Root,
     place: PathBuf,
-    names: BTreeSet<UnitName>,
+    /// Those of `.service` units, ascending.
+    names: Vec<UnitName>,
     /// The names of `<unit>.d` directories.
     drop_ins: BTreeSet<String>,
 }
@@ -123,24 +124,28 @@ impl<'r> Directory<'r> {
                 problem,
             },
         };
-        let mut names = BTreeSet::new();
+        let mut names = Vec::new();
         let mut drop_ins = BTreeSet::new();
         for entry in std::fs::read_dir(&place).map_err(io)? {
-            let name = entry.map_err(io)?.file_name();
-            let Some(text) = name.to_str() else { continue };
-            if text.ends_with(".service.d") || text == "service.d" {
-                drop_ins.insert(text.to_owned());
-            } else if let (true, Ok(unit)) = (text.ends_with(".service"), text.parse::<UnitName>()) {
-                names.insert(unit);
+            let Ok(name) = entry.map_err(io)?.file_name().into_string() else {
+                continue;
+            };
+            if name.ends_with(".service.d") || name == "service.d" {
+                drop_ins.insert(name);
+            } else if name.ends_with(".service") {
+                names.extend(UnitName::try_from(name));
             }
         }
+        names.sort_unstable();
         let instances = drop_ins.iter().filter_map(|directory| {
             let unit: UnitName = directory.strip_suffix(".d")?.parse().ok()?;
             let template = unit.template()?;
-            (names.contains(&template) && !names.contains(&unit)).then_some(unit)
+            (position(&names, template.as_str()).is_some() && position(&names, unit.as_str()).is_none())
+                .then_some(unit)
         });
         let instances: Vec<_> = instances.collect();
         names.extend(instances);
+        names.sort_unstable();
         Ok(Self {
             root,
             place,
@@ -150,11 +155,20 @@ impl<'r> Directory<'r> {
     }
 
     fn read(&self, place: &Path) -> Result<UnitText, ClosureError> {
-        let file = self.root.resolve(place)?;
-        let bytes = match self.root.is_null(&file) {
-            // Another root need not have it.
-            true => Vec::new(),
-            false => file::read(&file, unit_file::MAX_FILE)?,
+        let (file, bytes) = match self.root.open_target(place) {
+            Some((file, open)) => {
+                let bytes = file::read_open(&file, open, unit_file::MAX_FILE)?;
+                (file, bytes)
+            }
+            None => {
+                let file = self.root.resolve(place)?;
+                let bytes = match self.root.is_null(&file) {
+                    // Another root need not have it.
+                    true => Vec::new(),
+                    false => file::read(&file, unit_file::MAX_FILE)?,
+                };
+                (file, bytes)
+            }
         };
         let file = self.root.inner(&file).to_string_lossy().into_owned();
         Ok(UnitText { file, bytes })
@@ -171,19 +185,17 @@ impl Units for Directory<'_> {
     /// By its link: NixOS links a disabled unit to `/dev/null` through a store path of its own, `…-disabled`, and writes an
     /// alias as a link to a name beside it (nixos/lib/systemd-lib.nix).
     fn entry(&self, unit: &UnitName) -> Option<Entry> {
-        if !self.names.contains(unit) {
-            return None;
-        }
+        position(&self.names, unit.as_str())?;
         let place = self.place.join(unit.as_str());
-        let target = match std::fs::read_link(&place) {
-            Ok(target) => target,
+        let target = match self.root.link(&place) {
+            Ok(Some(target)) => target,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(Entry::Instance),
             // What is no link, or cannot be looked at, says so when it is read.
-            Err(_) => return Some(Entry::Unit),
+            Ok(None) | Err(_) => return Some(Entry::Unit),
         };
         let other = target.to_str().filter(|&target| target != unit.as_str());
-        if let Some(other) = other.and_then(|other| self.names.get(other)) {
-            return Some(Entry::Alias(other.clone()));
+        if let Some(other) = other.and_then(|other| position(&self.names, other)) {
+            return Some(Entry::Alias(self.names[other].clone()));
         }
         let parent = target.parent().unwrap_or(Path::new(""));
         let disabled = || {
@@ -232,6 +244,11 @@ impl Units for Directory<'_> {
         let words = scripts::words(self.root, path).ok()?;
         words.starts_with("#!").then_some(words)
     }
+}
+
+/// Where a name is in names that ascend.
+fn position(names: &[UnitName], name: &str) -> Option<usize> {
+    names.binary_search_by(|unit| unit.as_str().cmp(name)).ok()
 }
 
 #[cfg(test)]

@@ -1,10 +1,18 @@
 //! Owns how paths are followed below a root directory: absolute links lead below it, and nothing leads out.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
-use std::ffi::OsString;
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
+
+#[cfg(target_os = "linux")]
+use rustix::fs::{Mode, ResolveFlags};
+
+#[cfg(target_os = "linux")]
+use crate::generation::file;
 
 /// How many links are followed, as Linux does.
 const MAX_LINKS: usize = 40;
@@ -13,8 +21,9 @@ const MAX_LINKS: usize = 40;
 #[derive(Debug)]
 pub(crate) struct Root {
     directory: PathBuf,
-    /// Directories that were seen to be no links: the store's is met with every unit. Hashed as bytes, not by components.
-    plain: RefCell<HashSet<OsString>>,
+    /// What was looked at, and its target where it is a link: the store's directory is met with every unit, and a unit more
+    /// than once. Hashed as bytes, not by components.
+    seen: RefCell<HashMap<OsString, Option<PathBuf>>>,
 }
 
 /// A link and what it points to.
@@ -81,13 +90,18 @@ impl Root {
         match std::fs::canonicalize(directory) {
             Ok(directory) => Ok(Self {
                 directory,
-                plain: RefCell::default(),
+                seen: RefCell::default(),
             }),
             Err(problem) => Err(PathError::Io {
                 path: directory.to_owned(),
                 problem,
             }),
         }
+    }
+
+    /// Whether this is `/`, so that links lead where they lead for every program.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.directory == Path::new("/")
     }
 
     /// Where a path is that the user named: below the root where it is absolute, else below the current directory.
@@ -116,6 +130,20 @@ impl Root {
             .is_ok_and(|below| below == Path::new("dev/null"))
     }
 
+    /// The target of a link as it stands there; none of what is there and no link. The system is asked once.
+    pub(crate) fn link(&self, place: &Path) -> io::Result<Option<PathBuf>> {
+        if let Some(seen) = self.seen.borrow().get(place.as_os_str()) {
+            return Ok(seen.clone());
+        }
+        let target = match std::fs::read_link(place) {
+            Ok(target) => Some(target),
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INVAL.raw_os_error()) => None,
+            Err(error) => return Err(error),
+        };
+        self.seen.borrow_mut().insert(place.into(), target.clone());
+        Ok(target)
+    }
+
     /// Follows all links of a place that [`Self::locate`] gave, and says what it really is: it exists, and no part of it
     /// is a link.
     pub(crate) fn resolve(&self, place: &Path) -> Result<PathBuf, PathError> {
@@ -136,12 +164,9 @@ impl Root {
                 continue;
             }
             let next = at.join(step);
-            if self.plain.borrow().contains(next.as_os_str()) {
-                at = next;
-                continue;
-            }
-            match std::fs::read_link(&next) {
-                Ok(target) => {
+            match self.link(&next) {
+                Ok(None) => at = next,
+                Ok(Some(target)) => {
                     let link = Link {
                         from: next,
                         to: target,
@@ -167,12 +192,6 @@ impl Root {
                         links.push(link);
                     }
                 }
-                Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INVAL.raw_os_error()) => {
-                    if !ahead.is_empty() {
-                        self.plain.borrow_mut().insert(next.clone().into_os_string());
-                    }
-                    at = next;
-                }
                 Err(error)
                     if matches!(
                         error.kind(),
@@ -195,17 +214,44 @@ impl Root {
         Ok(at)
     }
 
+    /// Opens what a link points to, where the system can tell at once that no other link is on the way, and says what it
+    /// really is, as [`Self::resolve`] would: so it is with what Nix makes. `link` has none but in its last step.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn open_target(&self, link: &Path) -> Option<(PathBuf, File)> {
+        let target = self.link(link).ok()??;
+        let below = target.strip_prefix("/").ok()?;
+        let unusual = |pair: &[u8]| matches!(pair, b"//" | b"/.");
+        if target == Path::new("/dev/null") || target.as_os_str().as_bytes().windows(2).any(unusual) {
+            return None;
+        }
+        let place = self.directory.join(below);
+        let straight = ResolveFlags::NO_SYMLINKS;
+        let file = rustix::fs::openat2(rustix::fs::CWD, &place, file::FLAGS, Mode::empty(), straight).ok()?;
+        Some((place, file.into()))
+    }
+
+    /// Elsewhere no system can tell.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn open_target(&self, _link: &Path) -> Option<(PathBuf, File)> {
+        None
+    }
+
     /// How far a place is known to go without links; the steps from there are put ahead.
     fn enter(&self, place: &Path, ahead: &mut Vec<OsString>) -> PathBuf {
-        let plain = self.plain.borrow();
+        let seen = self.seen.borrow();
         let root = match place.starts_with(&self.directory) {
             true => self.directory.as_path(),
             false => Path::new("/"),
         };
+        let plain = |place: &Path| matches!(seen.get(place.as_os_str()), Some(None));
         let mut known = place.ancestors().skip(1);
-        let known = known.find(|&known| known == root || plain.contains(known.as_os_str()));
-        let known = known.unwrap_or(root);
-        push(ahead, place.strip_prefix(known).unwrap_or(Path::new("")));
+        let Some(known) = known.find(|&known| plain(known) || known == root) else {
+            push(ahead, place.strip_prefix(root).unwrap_or(Path::new("")));
+            return root.to_owned();
+        };
+        // The text of a place begins with that of what it is in.
+        let below = &place.as_os_str().as_bytes()[known.as_os_str().len()..];
+        push(ahead, Path::new(OsStr::from_bytes(below)));
         known.to_owned()
     }
 }
@@ -256,6 +302,40 @@ mod tests {
         }
         let null = root.resolve(&at("run/system/masked")).unwrap();
         assert!(root.is_null(&null) && !null.exists());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn only_a_target_without_links_on_the_way_is_opened_at_once() {
+        let (directory, root) = tree();
+        let at = |path: &str| root.directory.join(path);
+        fs::create_dir_all(at("store/a")).unwrap();
+        fs::create_dir_all(at("dev")).unwrap();
+        fs::write(at("store/a/unit"), "words").unwrap();
+        fs::write(at("dev/null"), "").unwrap();
+        symlink("/store/a", at("b")).unwrap();
+        symlink("/store/a/unit", at("straight")).unwrap();
+        let (place, file) = root.open_target(&at("straight")).unwrap();
+        assert_eq!(place, root.resolve(&at("straight")).unwrap());
+        assert_eq!(std::io::read_to_string(file).unwrap(), "words");
+        let outside = tempfile::NamedTempFile::new().unwrap();
+        for target in [
+            "/straight",
+            "/b/unit",
+            "/store/../store/a/unit",
+            "/store/./a/unit",
+            "/store//a/unit",
+            "store/a/unit",
+            "/dev/null",
+            "/gone",
+            outside.path().to_str().unwrap(),
+        ] {
+            let link = directory.path().join("link");
+            symlink(target, &link).unwrap();
+            let root = Root::new(directory.path()).unwrap();
+            assert!(root.open_target(&link).is_none(), "{target}");
+            fs::remove_file(link).unwrap();
+        }
     }
 
     #[test]

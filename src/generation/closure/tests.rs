@@ -65,7 +65,8 @@ impl Machine {
 
     fn read_as(&self, toplevel: Toplevel, inside: &[Inside]) -> Result<Generation, ClosureError> {
         let inside = inside.to_vec();
-        read(&Closure { toplevel, inside }, "x", &self.options())
+        let root = Root::new(self.0.path())?;
+        read(&root, &Closure { toplevel, inside }, "x", &self.options())
     }
 
     fn read(&self) -> Result<Generation, ClosureError> {
@@ -375,7 +376,8 @@ fn the_words_of_scripts_are_read_in_the_store_only() {
         scripts: true,
         ..machine.options()
     };
-    let generation = read(&reference, "x", &options).unwrap();
+    let root = Root::new(&options.root).unwrap();
+    let generation = read(&root, &reference, "x", &options).unwrap();
     let up = &generation.services["app"].history.iter().next().unwrap().up;
     assert_eq!(
         up.script.value().unwrap().text.as_deref(),

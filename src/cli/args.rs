@@ -37,10 +37,11 @@ impl Cli {
     /// The command with the texts that are made rather than written.
     pub(super) fn described() -> clap::Command {
         let mut command = Self::command();
+        let guide = guide();
         for name in ["diff", "show"] {
-            command = command.mut_subcommand(name, |command| command.after_long_help(guide()));
+            command = command.mut_subcommand(name, |command| command.after_long_help(&guide));
         }
-        command.after_long_help(guide())
+        command.after_long_help(guide)
     }
 }
 

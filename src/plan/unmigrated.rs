@@ -21,13 +21,13 @@ pub(super) fn find(old: &Generation, new: &Generation, plan: &mut Plan) {
     }
     let mut untold = Vec::new();
     for (unit, now) in &new.units {
-        let Some(before) = old.units.get(unit) else {
-            continue;
-        };
         let rows: Vec<_> = known_by_unit(unit).collect();
         if rows.is_empty() || declares(old, &rows, unit) || declares(new, &rows, unit) {
             continue;
         }
+        let Some(before) = old.units.get(unit) else {
+            continue;
+        };
         match well_known(&rows, before.value(), now.value()) {
             Some(Told::Moved {
                 known,

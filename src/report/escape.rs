@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 ///
 /// Line feeds are such characters too; split texts of several lines before.
 pub fn escape(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(acts) {
+    let plain = |byte: u8| (b' '..=b'~').contains(&byte);
+    if text.bytes().all(plain) || !text.chars().any(acts) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 8);

@@ -110,7 +110,7 @@ impl Page {
         let mut spaces = 0;
         self.pad(indent);
         for word in words(spans) {
-            let width: usize = word.iter().map(|piece| piece.text.width()).sum();
+            let width: usize = word.iter().map(|piece| width(piece.text)).sum();
             if width == 0 {
                 spaces += 1;
                 continue;
@@ -180,6 +180,14 @@ impl Page {
 
     fn pad(&mut self, columns: usize) {
         self.text.extend(std::iter::repeat_n(' ', columns));
+    }
+}
+
+/// How many columns a text takes that has no control characters.
+fn width(text: &str) -> usize {
+    match text.is_ascii() {
+        true => text.len(),
+        false => text.width(),
     }
 }
 

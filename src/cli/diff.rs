@@ -1,5 +1,7 @@
 //! `nixmig diff`: what lies between two generations.
 
+use std::mem::ManuallyDrop;
+
 use nixmig::plan;
 use nixmig::report::{Diff as Report, Summary, names, only_plan};
 
@@ -10,14 +12,16 @@ use super::{output, read};
 
 pub(super) fn run(args: &Diff) -> Result<Exit, Failure> {
     let options = args.read.options(&args.report);
-    let (old, new) = read::two(&args.read, &args.old, args.new.as_deref(), &options)?;
-    let mut plan = plan::diff(&old, &new);
-    if let Some(chosen) = read::chosen(&args.report, || names([&old, &new]))? {
+    // The process ends with this command: to free what they are made of piece by piece would be wasted.
+    let pair = ManuallyDrop::new(read::two(&args.read, &args.old, args.new.as_deref(), &options)?);
+    let (old, new) = &*pair;
+    let mut plan = plan::diff(old, new);
+    if let Some(chosen) = read::chosen(&args.report, || names([old, new]))? {
         plan = only_plan(&plan, &chosen);
     }
     let report = Report {
-        old: &old,
-        new: &new,
+        old,
+        new,
         plan: &plan,
     };
     let options = args.report.options();

@@ -144,11 +144,13 @@ fn forget_scripts(generation: &mut Generation) {
 ///
 /// As [`read`], but for files.
 pub fn read_text(name: &str, text: &str) -> Result<Generation, SourceError> {
-    on_deep_stack(|| {
-        let evaluator = Evaluator::new(Sources::new(&Nothing));
-        let file = evaluator.sources.parse(Path::new(name), text)?;
-        generation(&evaluator, &[file], name)
-    })
+    on_deep_stack(|| read_alone(name, text))
+}
+
+fn read_alone(name: &str, text: &str) -> Result<Generation, SourceError> {
+    let evaluator = Evaluator::new(Sources::new(&Nothing));
+    let file = evaluator.sources.parse(Path::new(name), text)?;
+    generation(&evaluator, &[file], name)
 }
 
 fn read_tree(tree: &dyn Tree, path: &Path, name: &str, label: &str) -> Result<Generation, SourceError> {

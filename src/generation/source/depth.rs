@@ -116,23 +116,41 @@ fn is_shallow(text: &str) -> bool {
     let mut depth = 0_usize;
     let mut run = 0;
     let mut stretch = 0;
-    for byte in text.bytes() {
-        stretch = if byte == b';' { 0 } else { stretch + 1 };
+    for (at, &byte) in text.as_bytes().iter().enumerate() {
+        if IN_RUN[byte as usize] {
+            continue;
+        }
+        if at - run > RUN {
+            return false;
+        }
+        run = at + 1;
         match byte {
             b'(' | b'[' | b'{' => depth += 1,
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            b';' if at - stretch > STRETCH => return false,
+            b';' => stretch = at + 1,
             _ => {}
         }
-        run = if in_run(byte) { run + 1 } else { 0 };
-        if depth > BRACKETS || run > RUN || stretch > STRETCH {
+        if depth > BRACKETS {
             return false;
         }
     }
-    true
+    text.len() - run <= RUN && text.len() - stretch <= STRETCH
 }
 
+/// [`in_run`] of every byte.
+const IN_RUN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] = in_run(byte as u8);
+        byte += 1;
+    }
+    table
+};
+
 /// Whether a byte may be in a path, with or without brackets, and so is looked ahead over.
-fn in_run(byte: u8) -> bool {
+const fn in_run(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'.' | b'+' | b'-' | b'<')
 }
 

@@ -17,11 +17,17 @@ pub(super) fn strays(evaluator: &Evaluator<'_>, id: FileId) -> Vec<Rc<Mystery>> 
     let file = evaluator.sources.file(id);
     let mut strays = Vec::new();
     for (offset, _) in file.source.text.match_indices(WORD) {
+        // Files are far shorter than 4 GiB.
+        let offset = offset as u32;
+        let is_declared = |start| file.declared.borrow().contains(&start);
+        // `migrations`, and with its quotes.
+        if is_declared(offset) || offset > 0 && is_declared(offset - 1) {
+            continue;
+        }
         let Some(key) = key_at(&file, offset) else {
             continue;
         };
-        let start = key.text_range().start().into();
-        if file.declared.borrow().contains(&start) || !may_declare(&file, &key) {
+        if !may_declare(&file, &key) {
             continue;
         }
         let node = key
@@ -37,12 +43,11 @@ pub(super) fn strays(evaluator: &Evaluator<'_>, id: FileId) -> Vec<Rc<Mystery>> 
 }
 
 /// The attribute's name at an offset, where it is one that is given a value.
-fn key_at(file: &File, offset: usize) -> Option<SyntaxNode> {
-    // Files are far shorter than 4 GiB.
+fn key_at(file: &File, offset: u32) -> Option<SyntaxNode> {
     let token = file
         .root
         .syntax()
-        .token_at_offset(TextSize::new(offset as u32))
+        .token_at_offset(TextSize::new(offset))
         .right_biased()?;
     if token.text() != WORD {
         return None;

@@ -1,6 +1,6 @@
 //! Owns sets and `let`s as they are written: attribute paths, `inherit`, `rec`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use rnix::ast::{self, Expr, HasEntry};
@@ -137,8 +137,7 @@ impl Evaluator<'_> {
 
     /// Puts attribute paths into a set by their first names.
     fn group(&self, bindings: Vec<Binding>, env: Env, set: &mut Set) -> Outcome<()> {
-        let mut order: Vec<(Rc<str>, Vec<Binding>, Vec<Key>)> = Vec::new();
-        let mut index: HashMap<Rc<str>, usize> = HashMap::new();
+        let mut named: BTreeMap<Rc<str>, (Vec<Binding>, Vec<Key>)> = BTreeMap::new();
         for binding in bindings {
             let Some(attr) = binding.path.get(binding.at) else {
                 continue;
@@ -155,12 +154,9 @@ impl Evaluator<'_> {
                         at: binding.at + 1,
                         ..binding
                     };
-                    let at = *index.entry(Rc::clone(&name)).or_insert_with(|| {
-                        order.push((name, Vec::new(), Vec::new()));
-                        order.len() - 1
-                    });
-                    order[at].1.push(next);
-                    order[at].2.push(key);
+                    let (bindings, keys) = named.entry(name).or_default();
+                    bindings.push(next);
+                    keys.push(key);
                 }
                 // `${null}` leaves the attribute out.
                 Some(None) => {}
@@ -174,7 +170,7 @@ impl Evaluator<'_> {
                 }
             }
         }
-        for (name, bindings, keys) in order {
+        for (name, (bindings, keys)) in named {
             let entry = Entry {
                 value: self.joined(bindings, env, keys[0].span),
                 conditions: Vec::new(),

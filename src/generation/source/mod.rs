@@ -29,6 +29,7 @@ mod git;
 mod library;
 mod literal;
 mod module;
+mod parse;
 mod service;
 mod setting;
 mod sources;
@@ -167,11 +168,8 @@ fn read_tree(tree: &dyn Tree, path: &Path, name: &str, label: &str) -> Result<Ge
         }
         Some(Kind::File) => vec![evaluator.sources.load(path)?],
         Some(Kind::Directory) => {
-            let mut files = Vec::new();
-            for file in tree.nix_files(path).map_err(unreadable)? {
-                files.extend(evaluator.sources.load_candidate(&file)?);
-            }
-            files
+            let files = tree.nix_files(path).map_err(unreadable)?;
+            evaluator.sources.load_candidates(&files)?
         }
     };
     generation(&evaluator, &files, label)

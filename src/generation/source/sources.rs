@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use miette::SourceSpan;
-use rnix::ParseError;
 use rnix::ast::Expr;
+use rnix::{Parse, Root};
 
-use super::depth::too_deep;
-use super::error::{Fault, SourceError, Spot, TextError};
+use super::error::{SourceError, Spot};
 use super::files::{Kind, Tree};
+use super::parse::{parse, parse_all};
 use super::text::{FileId, SourceText, Span};
 use crate::model::Location;
 
@@ -28,7 +28,7 @@ pub(super) struct Sources<'t> {
 /// A text that was parsed.
 pub(super) struct File {
     pub(super) source: SourceText,
-    pub(super) root: rnix::Root,
+    pub(super) root: Root,
     path: PathBuf,
     /// Whether it is taken as a module already.
     pub(super) is_module: Cell<bool>,
@@ -96,17 +96,37 @@ impl<'t> Sources<'t> {
         self.parse(path, &text)
     }
 
-    /// A file of a directory, where it may say something of migrations.
-    pub(super) fn load_candidate(&self, path: &Path) -> Result<Option<FileId>, SourceError> {
-        if let Some(&id) = self.ids.borrow().get(path) {
-            return Ok(Some(id));
+    /// The files of a directory that may say something of migrations, parsed. Of several that are wrong the first is reported.
+    pub(super) fn load_candidates(&self, paths: &[PathBuf]) -> Result<Vec<FileId>, SourceError> {
+        let mut candidates = Vec::new();
+        let mut texts = Vec::new();
+        let mut failure = None;
+        for path in paths {
+            match self.candidate(path) {
+                Ok(Some(text)) => {
+                    candidates.push(path);
+                    texts.push(text);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
         }
+        let trees = parse_all(&texts)?;
+        let files = candidates.into_iter().zip(texts).zip(trees);
+        let ids = files.map(|((path, text), tree)| self.add(path, text, &tree));
+        failure.map_or_else(|| Ok(ids.collect()), Err)
+    }
+
+    fn candidate(&self, path: &Path) -> Result<Option<SourceText>, SourceError> {
         let bytes = self.bytes(path)?;
         if !mentions(&bytes, WORD) && !mentions(&bytes, "imports") {
             return Ok(None);
         }
         let text = self.decode(path, bytes)?;
-        self.parse(path, &text).map(Some)
+        Ok(Some(SourceText::new(self.tree.name(path), &text)))
     }
 
     /// The text of any file.
@@ -134,17 +154,15 @@ impl<'t> Sources<'t> {
 
     pub(super) fn parse(&self, path: &Path, text: &str) -> Result<FileId, SourceError> {
         let source = SourceText::new(self.tree.name(path), text);
-        if let Some(offset) = too_deep(text) {
-            return Err(fault(&source, Fault::Depth, offset..offset + 1, "from here on"));
-        }
-        let parse = rnix::Root::parse(text);
-        if let Some(error) = parse.errors().first() {
-            return Err(syntax(&source, error));
-        }
-        self.size.set(self.size.get() + text.len());
+        let tree = parse(&source)?;
+        Ok(self.add(path, source, &tree))
+    }
+
+    fn add(&self, path: &Path, source: SourceText, tree: &Parse<Root>) -> FileId {
+        self.size.set(self.size.get() + source.text.len());
         let file = File {
             source,
-            root: parse.tree(),
+            root: tree.tree(),
             path: path.to_owned(),
             is_module: Cell::new(false),
             declared: RefCell::default(),
@@ -154,7 +172,7 @@ impl<'t> Sources<'t> {
         files.push(Rc::new(file));
         let id = files.len() - 1;
         self.ids.borrow_mut().insert(path.to_owned(), id);
-        Ok(id)
+        id
     }
 
     /// The expression that a file is.
@@ -190,45 +208,4 @@ pub(super) fn mentions(bytes: &[u8], word: &str) -> bool {
         }
     }
     false
-}
-
-fn fault(source: &SourceText, fault: Fault, range: std::ops::Range<usize>, label: &str) -> SourceError {
-    let length = source.text.len();
-    // What is shown begins and ends with a character.
-    let boundary = |at: &usize| source.text.is_char_boundary(*at);
-    let start = (0..=range.start.min(length)).rfind(boundary).unwrap_or(0);
-    let end = (range.end.clamp(start, length)..=length)
-        .find(boundary)
-        .unwrap_or(length);
-    let spot = Spot {
-        // Files are far shorter than 4 GiB.
-        at: source.location(start as u32),
-        source: source.named(),
-        span: SourceSpan::from(start..end),
-    };
-    TextError::new(fault, spot, label).into()
-}
-
-fn syntax(source: &SourceText, error: &ParseError) -> SourceError {
-    let end = source.text.len()..source.text.len();
-    let (message, range) = match error {
-        ParseError::Unexpected(range) | ParseError::UnexpectedExtra(range) => {
-            ("this does not belong here".to_owned(), (*range).into())
-        }
-        ParseError::UnexpectedWanted(_, range, _) => {
-            ("this does not belong here".to_owned(), (*range).into())
-        }
-        ParseError::UnexpectedDoubleBind(range) => ("this name is bound twice".to_owned(), (*range).into()),
-        ParseError::DuplicatedArgs(range, name) => {
-            (format!("the argument `{name}` is there twice"), (*range).into())
-        }
-        ParseError::UnexpectedEOF | ParseError::UnexpectedEOFWanted(_) => {
-            ("the text ends too early".to_owned(), end)
-        }
-        ParseError::RecursionLimitExceeded => {
-            return fault(source, Fault::Depth, end, "the parser gave up in this text");
-        }
-        other => (other.to_string(), end),
-    };
-    fault(source, Fault::Syntax(message), range, "here")
 }

@@ -1,7 +1,6 @@
 //! Owns source texts and places in them: what an offset is called, and what of a text is shown.
 
-use std::cell::OnceCell;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use miette::NamedSource;
 use rnix::SyntaxNode;
@@ -24,7 +23,7 @@ pub(super) struct SourceText {
     pub(super) name: String,
     pub(super) text: Arc<str>,
     // Where its lines begin. Most texts are never asked.
-    lines: OnceCell<Vec<u32>>,
+    lines: OnceLock<Vec<u32>>,
 }
 
 impl SourceText {
@@ -32,7 +31,7 @@ impl SourceText {
         Self {
             name,
             text: text.into(),
-            lines: OnceCell::new(),
+            lines: OnceLock::new(),
         }
     }
 

@@ -158,3 +158,41 @@ fn definitions_are_merged_over_files_in_any_order() {
     assert_eq!(up(read[0].history.iter().next().unwrap()), "f");
     assert_eq!(versions(&read[0]), ["2024-01-01", "2024-02-02"]);
 }
+
+/// Long enough that several threads parse them.
+#[test]
+fn many_files_are_read_in_the_order_of_their_names() {
+    let module = |n: u32| {
+        let padding = "# nothing\n".repeat(5_000);
+        format!("{{ migrations.s{n}.steps.\"2024-01-0{n}\".up.script = \"\"; }}\n{padding}")
+    };
+    let names: Vec<String> = (1..9).map(|n| format!("{n}.nix")).collect();
+    let texts: Vec<String> = (1..9).map(module).collect();
+    let files: Vec<_> = names
+        .iter()
+        .zip(&texts)
+        .map(|(name, text)| (&**name, &**text))
+        .collect();
+    let directory = tree(&files);
+    let generation = read_path(directory.path()).unwrap();
+    let services: Vec<_> = generation.services.keys().map(ToString::to_string).collect();
+    assert_eq!(services, ["s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8"]);
+
+    let write =
+        |n: u32, text: &[u8]| std::fs::write(directory.path().join(format!("{n}.nix")), text).unwrap();
+    let is_wrong_in = |name: &str| {
+        let error = read_path(directory.path()).unwrap_err();
+        assert!(
+            error.to_string().contains(name) || format!("{error:?}").contains(name),
+            "{error:?}"
+        );
+    };
+    write(7, b"migrations \xff");
+    is_wrong_in("7.nix");
+    write(8, b"{ migrations");
+    is_wrong_in("7.nix");
+    write(6, b"{ migrations");
+    is_wrong_in("6.nix");
+    write(2, b"{ migrations");
+    is_wrong_in("2.nix");
+}

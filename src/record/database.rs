@@ -1,38 +1,25 @@
 //! Owns the database: making it, opening it for reading without leaving a trace, appending to it durably.
 
 use std::fs;
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags, Stat};
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, Mode, OFlags, Stat};
 
+use super::copy::copy;
 use super::event::{Event, RecordId};
 use super::fold::{self, Touched};
 use super::log::{self, Filter, Logged};
-use super::place::{RECORD, StateDir, flush};
+use super::making::{self, APPLICATION, FORMAT, NIXMIG};
+use super::place::{RECORD, StateDir};
 use super::tables::{self, TableError};
 use super::view::View;
 use super::{Place, RecordError, handover, random};
 
-/// The format of the database: its `user_version`.
-const FORMAT: i64 = 1;
-
-/// Whose database it is: its `application_id`, `nxmg` in ASCII.
-const APPLICATION: i64 = 0x6e78_6d67;
-
 /// How long another process may write before this one gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// What stands in the log as the writer.
-const NIXMIG: &str = env!("CARGO_PKG_VERSION");
-
-/// Where private copies are made: the first of these that can be written to.
-const SCRATCH: [&str; 2] = ["/run", "/tmp"];
 
 /// Says what is remembered, without making or changing anything; none where there is no record.
 ///
@@ -87,12 +74,7 @@ fn read<T>(
         Ok(value) => return Ok(Some((value, None))),
     }
     let copy = copy(&dir)?;
-    let read = read_at(
-        place,
-        &copy.0.join(RECORD),
-        OpenFlags::SQLITE_OPEN_READ_WRITE,
-        &of,
-    );
+    let read = read_at(place, &copy.record(), OpenFlags::SQLITE_OPEN_READ_WRITE, &of);
     match read {
         Ok(value) => {
             let note = "The last nixmig that wrote to the record was cut off; what it had not finished writing is left out.";
@@ -224,73 +206,6 @@ fn check(place: &Place, connection: &Connection, path: &Path) -> Result<(), Wron
     }
 }
 
-/// A directory that is removed with all that is in it.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What cannot be removed is in a directory for root alone.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Copies the database with its journal to a private directory, where the journal can be rolled back.
-///
-/// Whoever rolls the original back at the same time only ever writes what the journal holds, and removes the journal at the
-/// end. So the two are of one moment as long as the journal is the same before and after.
-fn copy(dir: &StateDir) -> Result<Scratch, RecordError> {
-    let scratch = scratch()?;
-    let journal = format!("{RECORD}-journal");
-    for _ in 0..10 {
-        let before = contents(dir, &journal)?;
-        let database = contents(dir, RECORD)?;
-        let after = contents(dir, &journal)?;
-        if before != after {
-            continue;
-        }
-        for (name, bytes) in [(RECORD, database), (&journal, before)] {
-            let path = scratch.0.join(name);
-            if let Some(bytes) = bytes {
-                fs::write(&path, bytes).map_err(|error| RecordError::io("written", &path, error))?;
-            }
-        }
-        return Ok(scratch);
-    }
-    Err(RecordError::Busy(dir.path.join(RECORD)))
-}
-
-fn contents(dir: &StateDir, name: &str) -> Result<Option<Vec<u8>>, RecordError> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let mut file = match rustix::fs::openat(dir, name, flags, Mode::empty()) {
-        Ok(file) => fs::File::from(file),
-        Err(Errno::NOENT) => return Ok(None),
-        Err(error) => return Err(dir.io("opened", name, error)),
-    };
-    let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut file, &mut bytes).map_err(|error| dir.io("read", name, error))?;
-    Ok(Some(bytes))
-}
-
-fn scratch() -> Result<Scratch, RecordError> {
-    let name = || {
-        let bytes = random::<16>()?;
-        Ok(format!("nixmig-{}", RecordId::from_bytes(bytes)))
-    };
-    let mut failed = None;
-    for parent in SCRATCH {
-        let parent = Path::new(parent);
-        let made = name().and_then(|name| {
-            let path = parent.join(name);
-            fs::DirBuilder::new().mode(0o700).create(&path).map(|()| path)
-        });
-        match made {
-            Ok(path) => return Ok(Scratch(path)),
-            Err(error) => failed = Some(RecordError::io("written to", parent, error)),
-        }
-    }
-    Err(failed.unwrap_or_else(|| RecordError::Denied(PathBuf::from(SCRATCH[0]))))
-}
-
 /// The record, open for writing.
 #[derive(Debug)]
 pub struct Record {
@@ -310,16 +225,8 @@ impl Record {
             Some(stat) => stat,
             None => {
                 let id = random().map_err(|error| dir.io("made", RECORD, error))?;
-                make(
-                    &dir,
-                    &[(
-                        Event::Made {
-                            id: RecordId::from_bytes(id),
-                        },
-                        Timestamp::now(),
-                        NIXMIG,
-                    )],
-                )?;
+                let id = RecordId::from_bytes(id);
+                making::make(&dir, &[(Event::Made { id }, Timestamp::now(), NIXMIG.to_owned())])?;
                 let missing = || RecordError::Absent(dir.path.join(RECORD));
                 dir.file(RECORD)?.ok_or_else(missing)?
             }
@@ -382,7 +289,7 @@ impl Record {
 }
 
 /// Writes an event that was folded, and what it changed.
-fn write(
+pub(super) fn write(
     connection: &Connection,
     view: &View,
     event: &Event,
@@ -396,63 +303,12 @@ fn write(
             tables::store(connection, view, service)?;
             Some(service)
         }
+        Touched::All => {
+            for service in view.services.keys().chain(view.unmet.keys()) {
+                tables::store(connection, view, service)?;
+            }
+            None
+        }
     };
     log::add(connection, event, service, at, nixmig)
-}
-
-/// Makes a record of these events, whole or not at all. Whoever else makes one at the same time may be first.
-pub(super) fn make(dir: &StateDir, events: &[(Event, Timestamp, &str)]) -> Result<(), RecordError> {
-    const NEW: &str = "record.sqlite.new";
-    let io = |doing, error: Errno| dir.io(doing, NEW, error);
-    // One maker at a time, and none that finds what another left in the middle. Ends with this description.
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let lock = rustix::fs::openat(dir, ".", flags, Mode::empty()).map_err(|error| io("made", error))?;
-    rustix::fs::flock(&lock, FlockOperation::LockExclusive).map_err(|error| io("made", error))?;
-    if dir.file(RECORD)?.is_some() {
-        return Ok(());
-    }
-    for left in [NEW.to_owned(), format!("{NEW}-journal")] {
-        match rustix::fs::unlinkat(dir, &left, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(error) => return Err(dir.io("removed", &left, error)),
-        }
-    }
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file =
-        rustix::fs::openat(dir, NEW, flags, Mode::from_raw_mode(0o600)).map_err(|error| io("made", error))?;
-    drop(file);
-    let path = dir.path.join(NEW);
-    let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-        .map_err(|error| RecordError::sqlite(&path, error))?;
-    fill(&mut connection, events).map_err(|error| RecordError::table(&path, error))?;
-    connection
-        .close()
-        .map_err(|(_, error)| RecordError::sqlite(&path, error))?;
-    rustix::fs::renameat_with(dir, NEW, dir, RECORD, RenameFlags::NOREPLACE)
-        .map_err(|error| io("named", error))?;
-    flush(dir, &dir.path)
-}
-
-/// Fills an empty database.
-fn fill(connection: &mut Connection, events: &[(Event, Timestamp, &str)]) -> Result<(), TableError> {
-    let transaction = connection.transaction()?;
-    transaction.execute_batch(tables::SCHEMA)?;
-    transaction.pragma_update(None, "application_id", APPLICATION)?;
-    transaction.pragma_update(None, "user_version", FORMAT)?;
-    let mut view: Option<View> = None;
-    for (event, at, nixmig) in events {
-        match (&mut view, event) {
-            (None, Event::Made { id }) => {
-                tables::store_id(&transaction, id)?;
-                log::add(&transaction, event, None, *at, nixmig)?;
-                view = Some(View::new(id.clone(), *at));
-            }
-            (None, _) => return Err(TableError::Row("a record begins with its making".to_owned())),
-            (Some(view), event) => {
-                let touched = fold::apply(view, event).map_err(|error| TableError::Row(error.to_string()))?;
-                write(&transaction, view, event, &touched, *at, nixmig)?;
-            }
-        }
-    }
-    Ok(transaction.commit()?)
 }

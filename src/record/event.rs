@@ -306,8 +306,11 @@ pub enum Event {
     Rebuilt {
         /// The name that the broken file has now, in the state directory; none where there was none.
         from: Option<String>,
-        /// How many events of it are taken over: all that come before this one.
+        /// How many events of it are taken over: all that come before this one but, where there were none, the making.
         salvaged: u64,
+        /// Whether these are all that there were. Otherwise what was applied last is not known: no service is, from then on,
+        /// until it is met or stamped.
+        complete: bool,
     },
     /// Rebuilding found what only a record that was lost leaves behind. Until the service is met or stamped, nothing is known
     /// to be applied.

@@ -94,6 +94,8 @@ pub(super) enum Touched {
     Nothing(Option<ServiceName>),
     /// What is remembered of one service.
     Service(ServiceName),
+    /// What is remembered of all.
+    All,
 }
 
 /// Changes what is remembered by one event that is not `Made`.
@@ -104,7 +106,11 @@ pub(super) enum Touched {
 pub(super) fn apply(view: &mut View, event: &Event) -> Result<Touched, EventError> {
     match event {
         Event::Made { .. } => Err(EventError::Made),
-        Event::Rebuilt { .. } => Ok(Touched::Nothing(None)),
+        Event::Rebuilt { complete: true, .. } => Ok(Touched::Nothing(None)),
+        Event::Rebuilt { complete: false, .. } => {
+            lose(view);
+            Ok(Touched::All)
+        }
         Event::Met {
             service,
             applied,
@@ -209,8 +215,8 @@ pub(super) fn apply(view: &mut View, event: &Event) -> Result<Touched, EventErro
             }
             let unmet = view.unmet.entry(service.clone()).or_default();
             unmet.sequence = unmet.sequence.max(*sequence);
-            unmet.stamped.clone_from(stamped);
-            unmet.backups.clone_from(backups);
+            extend(&mut unmet.stamped, stamped);
+            extend(&mut unmet.backups, backups);
             unmet.lost = true;
             for definition in definitions {
                 let kept = view.definitions.entry(service.clone()).or_default();
@@ -242,6 +248,33 @@ fn open_error(service: &ServiceName, open: &OpenRun) -> EventError {
     EventError::Open {
         run: open.id.clone(),
         service: service.clone(),
+    }
+}
+
+/// Adds what is not there yet.
+fn extend(list: &mut Vec<String>, more: &[String]) {
+    for one in more {
+        if !list.contains(one) {
+            list.push(one.clone());
+        }
+    }
+}
+
+/// Has no service be known any more, but keeps what helps to know it again.
+fn lose(view: &mut View) {
+    for (service, recorded) in std::mem::take(&mut view.services) {
+        let steps = recorded.open_run.into_iter().flat_map(|open| open.steps);
+        let unmet = Unmet {
+            sequence: recorded.sequence,
+            held: recorded.held,
+            stamped: recorded.stamped,
+            backups: steps
+                .filter_map(|step| step.backup)
+                .map(|backup| backup.directory)
+                .collect(),
+            lost: true,
+        };
+        view.unmet.insert(service, unmet);
     }
 }
 

@@ -135,6 +135,7 @@ impl Replay {
             (None, _) => return Err(wrong(&"a record begins with its making")),
             (Some(view), event) => match fold::apply(view, event).map_err(|error| wrong(&error))? {
                 Touched::Nothing(service) => service,
+                Touched::All => None,
                 Touched::Service(service) => Some(service),
             },
         };

@@ -3,6 +3,7 @@
 //!
 //! Plans nothing and runs nothing.
 
+mod copy;
 mod database;
 mod error;
 mod event;
@@ -10,7 +11,11 @@ mod fold;
 mod handover;
 mod lock;
 mod log;
+mod making;
 mod place;
+mod rebuild;
+pub mod roots;
+pub mod stamp;
 mod tables;
 mod text;
 mod view;
@@ -23,6 +28,8 @@ pub use handover::{HANDED_OVER, handover};
 pub use lock::{Holder, LockError, RecordLock, ServiceLock, Wait, lock_record, lock_service};
 pub use log::{Filter, Logged};
 pub use place::Place;
+pub use rebuild::{Rebuilding, rebuild};
+pub use stamp::{Stamp, StampError};
 pub use view::{Acknowledgement, Unmet, View};
 
 /// A fresh id for a run.

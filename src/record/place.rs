@@ -4,7 +4,7 @@ use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::RecordError;
@@ -32,6 +32,9 @@ impl Place {
 
 /// The name of the database in the state directory.
 pub(super) const RECORD: &str = "record.sqlite";
+
+/// The name of its journal, by which SQLite undoes what a writer that died left in the middle.
+pub(super) const JOURNAL: &str = "record.sqlite-journal";
 
 /// The mode of the state directory and of `backups`: scripts of other users go through to their own backup.
 const PASSABLE: Mode = Mode::from_raw_mode(0o711);
@@ -156,6 +159,20 @@ impl StateDir {
     /// The directory of the locks.
     pub(super) fn locks(&self) -> Result<OwnedFd, RecordError> {
         self.subdirectory("locks", PRIVATE)
+    }
+
+    /// Waits until nobody else makes, replaces or removes names here or among the GC roots. That ends with what is returned.
+    pub(super) fn alone(&self) -> Result<OwnedFd, RecordError> {
+        // A description of its own: two threads are as good as two processes.
+        let own = rustix::fs::openat(&self.fd, ".", DIRECTORY, Mode::empty());
+        let own = own.map_err(|error| self.io("opened", "", error))?;
+        loop {
+            match rustix::fs::flock(&own, FlockOperation::LockExclusive) {
+                Ok(()) => return Ok(own),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(self.io("locked", "", error)),
+            }
+        }
     }
 
     /// What a file in it is, where it is there: a plain file of its own that only its owner writes to.

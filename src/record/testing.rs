@@ -315,6 +315,7 @@ fn candidate(view: &View, [kind, a, b, c]: [u8; 4]) -> Event {
             1 => Event::Rebuilt {
                 from: None,
                 salvaged: u64::from(b),
+                complete: b % 2 == 0,
             },
             _ => Event::Found {
                 service,

@@ -1,3 +1,7 @@
+mod locks;
+mod rebuilding;
+mod roots;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
@@ -81,8 +85,8 @@ proptest! {
 
         let logged = history(&place, &Filter::default()).unwrap();
         let (_other, empty) = testing::place();
-        let log: Vec<_> = logged.iter().map(|logged| (logged.event.clone(), logged.at, logged.nixmig.as_str())).collect();
-        database::make(&place::StateDir::make(&empty.state_dir).unwrap(), &log).unwrap();
+        let log: Vec<_> = logged.iter().map(|logged| (logged.event.clone(), logged.at, logged.nixmig.clone())).collect();
+        making::make(&place::StateDir::make(&empty.state_dir).unwrap(), &log).unwrap();
         prop_assert_eq!(rows(&database(&empty)), rows(&database(&place)));
         prop_assert_eq!(look(&empty).unwrap().unwrap(), view);
     }

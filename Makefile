@@ -18,7 +18,7 @@ demo: ## show a diff of real generations, built by real Nix, in a private store
 	@scripts/demo
 
 test: ## run all tests
-	@scripts/need cargo nix git strace
+	@scripts/need cargo nix git strace unshare mount umount mkfs.ext4 mkfs.xfs mkfs.btrfs btrfs
 	$(CARGO) test --locked
 	test-fixtures/module-tests/run
 

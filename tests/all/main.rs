@@ -9,14 +9,19 @@
     reason = "what helps a test may fail as a test does"
 )]
 
+mod backup;
 mod built;
 mod cli;
 mod closure;
 mod derivation;
 mod evaluated;
+#[path = "../common/facts.rs"]
+mod facts;
 #[path = "../common/fixtures.rs"]
 mod fixtures;
 mod flake;
+#[path = "../common/images.rs"]
+mod images;
 mod input;
 mod source;
 mod text;

@@ -1,196 +1,213 @@
-//! File systems of every kind that matters, each in a file: made, mounted, copied as a power loss would leave it.
+//! File systems of their own for tests, each in an image behind a loop device: ext4, XFS and btrfs, mounted where only the test
+//! sees them, and what is left of one when the power goes.
 //!
-//! Owns the mounts of a test: they are made in a mount namespace of its own, so that nothing stays mounted however the
-//! test ends. Knows nothing of what is on them.
+//! Owns images, their mounts and the mount namespace; knows nothing of what is on them.
 
 #![allow(
     dead_code,
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
-    reason = "tests use a part each, and a test without its disks can only stop, aloud"
+    clippy::unwrap_used,
+    reason = "tests use a part each, and a test without its file system can only stop, aloud"
 )]
 
-use std::ffi::OsStr;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-/// Set in a test that runs in a mount namespace of its own.
-const INSIDE: &str = "NIXMIG_TEST_MOUNTS";
+/// Large enough for all three: XFS wants 300 MiB. The image is sparse.
+pub(crate) const SIZE: u64 = 512 << 20;
+
+/// Says that a test is in its own mount namespace already.
+const APART: &str = "NIXMIG_TEST_APART";
 
 /// A kind of file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Has no reflinks.
+pub(crate) enum Fs {
+    /// Which cannot share data between files.
     Ext4,
-    /// Has reflinks.
+    /// Which can.
     Xfs,
-    /// Has reflinks, subvolumes and snapshots.
+    /// Which can, and has subvolumes.
     Btrfs,
 }
 
-impl Kind {
-    /// Its name, as mount(8) knows it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Ext4 => "ext4",
-            Self::Xfs => "xfs",
-            Self::Btrfs => "btrfs",
-        }
-    }
+impl Fs {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Ext4, Self::Xfs, Self::Btrfs];
 
-    /// The smallest size that its tools make without a word, in MiB.
-    pub(crate) fn smallest(self) -> u64 {
+    /// What makes one.
+    fn mkfs(self) -> &'static [&'static str] {
         match self {
-            Self::Ext4 => 48,
-            Self::Xfs => 300,
-            Self::Btrfs => 128,
-        }
-    }
-
-    fn options(self) -> &'static [&'static str] {
-        match self {
-            Self::Ext4 => &["-q", "-F"],
-            Self::Xfs => &["-q", "-f", "-m", "reflink=1"],
-            Self::Btrfs => &["-q", "-f"],
+            Self::Ext4 => &["mkfs.ext4", "-q", "-F"],
+            Self::Xfs => &["mkfs.xfs", "-q", "-f"],
+            Self::Btrfs => &["mkfs.btrfs", "-q", "-f"],
         }
     }
 }
 
-/// Whether the body of a test is to run here: in a mount namespace of its own, as root. Elsewhere this runs the test of
-/// that name there, and says how it went; or says aloud why it cannot.
+/// Runs a test in a mount namespace of its own, which takes every mount with it when the test ends, however it ends.
+///
+/// `test` is the full name of the test that calls this, as libtest prints it. Without root, loop devices or the programs that
+/// make file systems it says so and does nothing; with `CI` set it fails then, so that nothing is skipped there unseen.
 ///
 /// # Panics
 ///
-/// Where the test failed there, and with `CI` set also where it cannot run.
-pub(crate) fn inside(test: &str, kinds: &[Kind]) -> bool {
-    if std::env::var_os(INSIDE).is_some() {
-        return true;
+/// When the test fails.
+pub(crate) fn apart(test: &str, body: impl FnOnce()) {
+    if std::env::var_os(APART).is_some() {
+        body();
+        return;
     }
-    let mkfs = kinds.iter().map(|kind| format!("mkfs.{}", kind.name()));
-    let mut lacks: Vec<_> = mkfs
-        .chain(["unshare".to_owned(), "mount".to_owned()])
-        .filter(|tool| !is_in_path(tool))
-        .collect();
-    if !rustix::process::geteuid().is_root() {
-        lacks.push("to be root".to_owned());
+    if let Some(missing) = missing() {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "{missing}, and with CI set no test is skipped"
+        );
+        println!("skipped: {missing}");
+        return;
     }
-    if !Path::new("/dev/loop-control").exists() {
-        lacks.push("loop devices".to_owned());
-    }
-    if !lacks.is_empty() {
-        let lacks = lacks.join(", ");
-        let ci = std::env::var_os("CI").is_some();
-        assert!(!ci, "{test} needs {lacks}, and with CI set no test is skipped");
-        println!("skipped: {test} needs {lacks}");
-        return false;
-    }
-    let exe = std::env::current_exe().expect("a test knows its own binary");
     let status = Command::new("unshare")
         .args(["--mount", "--propagation", "private", "--"])
-        .arg(exe)
-        .args(["--exact", test, "--nocapture", "--include-ignored"])
-        .env(INSIDE, "1")
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture", "--test-threads", "1"])
+        .env(APART, "1")
         .status()
-        .expect("unshare is there");
+        .unwrap();
     assert!(
         status.success(),
-        "{test} failed in its mount namespace: see above"
+        "{test}, in a mount namespace of its own: {status}"
     );
-    false
 }
 
-fn is_in_path(tool: &str) -> bool {
+/// Why no image can be mounted here.
+fn missing() -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return Some("only root mounts images".to_owned());
+    }
+    if !Path::new("/dev/loop-control").exists() {
+        return Some("there are no loop devices".to_owned());
+    }
+    let programs = [
+        "unshare",
+        "mount",
+        "umount",
+        "mkfs.ext4",
+        "mkfs.xfs",
+        "mkfs.btrfs",
+        "btrfs",
+        "strace",
+    ];
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin".into(), "/sbin".into()])
-        .any(|directory| directory.join(tool).is_file())
+    let found =
+        |program: &str| std::env::split_paths(&path).any(|directory| directory.join(program).is_file());
+    let missing = programs.into_iter().find(|program| !found(program))?;
+    Some(format!("{missing} is not in PATH"))
 }
 
-/// A file with a file system in it.
+/// A file system that is mounted until it goes out of scope.
 #[derive(Debug)]
 pub(crate) struct Image {
-    /// Its kind.
-    pub(crate) kind: Kind,
-    /// The file.
-    pub(crate) file: PathBuf,
+    fs: Fs,
+    directory: tempfile::TempDir,
+    file: PathBuf,
+    copies: u32,
 }
 
 impl Image {
-    /// Makes one of at least so many MiB; it takes only what is written to it.
-    pub(crate) fn make(kind: Kind, file: &Path, mib: u64) -> Self {
-        let image = std::fs::File::create(file).expect("an image can be made");
-        image
-            .set_len(mib.max(kind.smallest()) << 20)
-            .expect("an image can be as large");
-        run(Command::new(format!("mkfs.{}", kind.name()))
-            .args(kind.options())
-            .arg(file));
-        Self {
-            kind,
-            file: file.to_owned(),
-        }
-    }
-
-    /// Copies the file as it is: what has not been flushed to it is not in the copy.
-    pub(crate) fn copy(&self, to: &Path) -> Self {
-        run(Command::new("cp")
-            .args(["--sparse=always", "--reflink=auto", "--"])
-            .arg(&self.file)
-            .arg(to));
-        Self {
-            kind: self.kind,
-            file: to.to_owned(),
-        }
-    }
-
-    /// Mounts it.
-    pub(crate) fn mount(&self, at: &Path) -> Mount {
-        std::fs::create_dir_all(at).expect("a place to mount at can be made");
-        // A copy of an XFS image has the identity of the original, which may still be mounted.
-        let options = match self.kind {
-            Kind::Xfs => "loop,nouuid",
-            Kind::Ext4 | Kind::Btrfs => "loop",
+    /// Makes one and mounts it.
+    ///
+    /// # Panics
+    ///
+    /// Outside of [`apart`], and where that cannot be done.
+    pub(crate) fn make(fs: Fs, size: u64) -> Self {
+        assert!(
+            std::env::var_os(APART).is_some(),
+            "images are mounted in `apart` alone"
+        );
+        let below = env!("CARGO_TARGET_TMPDIR");
+        let directory = tempfile::Builder::new()
+            .prefix("image-")
+            .tempdir_in(below)
+            .unwrap();
+        let file = directory.path().join("0.img");
+        File::create_new(&file).unwrap().set_len(size).unwrap();
+        let mkfs = fs.mkfs();
+        run(Command::new(mkfs[0]).args(&mkfs[1..]).arg(&file));
+        fs::create_dir(directory.path().join("mounted")).unwrap();
+        let image = Self {
+            fs,
+            directory,
+            file,
+            copies: 0,
         };
+        image.mount();
+        image
+    }
+
+    /// Where it is mounted: always the same place.
+    pub(crate) fn path(&self) -> PathBuf {
+        fs::canonicalize(self.directory.path()).unwrap().join("mounted")
+    }
+
+    /// Its kind.
+    pub(crate) fn fs(&self) -> Fs {
+        self.fs
+    }
+
+    /// Copies the image as it is at this moment, which is what the disk would have if the power went now: what was written and
+    /// not flushed is not in it. [`Image::after_power_loss`] mounts it.
+    pub(crate) fn copy_image(&mut self) -> PathBuf {
+        self.copies += 1;
+        let copy = self.directory.path().join(format!("{}.img", self.copies));
+        run(Command::new("cp")
+            .args(["--sparse=always", "--"])
+            .args([&self.file, &copy]));
+        copy
+    }
+
+    /// Takes the mounted file system away and mounts a copy in its place, as after the power came back. Whoever has files
+    /// open on it must have ended.
+    pub(crate) fn after_power_loss(&mut self, copy: PathBuf) {
+        self.unmount();
+        fs::remove_file(&self.file).unwrap();
+        self.file = copy;
+        self.mount();
+    }
+
+    /// Unmounts it and mounts it again.
+    pub(crate) fn remount(&self) {
+        self.unmount();
+        self.mount();
+    }
+
+    /// Takes the mount away.
+    pub(crate) fn unmount(&self) {
+        run(Command::new("umount").arg(self.path()));
+    }
+
+    /// Mounts what [`Image::unmount`] unmounted.
+    pub(crate) fn mount(&self) {
         run(Command::new("mount")
-            .args(["-t", self.kind.name(), "-o", options])
+            .args(["-o", "loop", "--"])
             .arg(&self.file)
-            .arg(at));
-        Mount { at: at.to_owned() }
+            .arg(self.path()));
     }
 }
 
-/// A mounted image; unmounted when it is dropped.
-#[derive(Debug)]
-pub(crate) struct Mount {
-    /// Where.
-    pub(crate) at: PathBuf,
-}
-
-impl Drop for Mount {
+impl Drop for Image {
     fn drop(&mut self) {
-        // Somebody may still be on the way out of it. What stays busy goes with the namespace.
-        for _ in 0..40 {
-            let umount = Command::new("umount")
-                .arg(&self.at)
-                .stderr(Stdio::null())
-                .status();
-            if umount.is_ok_and(|status| status.success()) {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-        println!("{} stays busy", self.at.display());
+        // Also what a test mounted in it, and what is open still; the namespace ends with the test in any case.
         let _ = Command::new("umount")
-            .args([OsStr::new("-l"), self.at.as_os_str()])
+            .args(["--recursive", "--lazy", "--quiet", "--"])
+            .arg(self.path())
             .status();
     }
 }
 
 fn run(command: &mut Command) {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = command.output().expect("what `missing` looked for is there");
     assert!(
         output.status.success(),
         "{command:?}: {}",

@@ -174,7 +174,8 @@ pub(super) fn copy_flags_before_data(from: impl AsFd, to: impl AsFd) -> Result<(
     }
 }
 
-fn times(seen: &Statx) -> Timestamps {
+/// The times of access and modification.
+pub(super) fn times(seen: &Statx) -> Timestamps {
     let time = |time: fs::StatxTimestamp| Timespec {
         tv_sec: time.tv_sec,
         tv_nsec: time.tv_nsec.into(),

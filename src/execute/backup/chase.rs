@@ -31,9 +31,12 @@ pub(super) struct Found {
 impl Found {
     /// Opens what was found, which is a directory and still the same.
     pub(super) fn open(&self) -> Result<OwnedFd, BackupError> {
-        let parent = self.parent.as_ref().ok_or(Errno::NOENT);
-        let opened = parent.and_then(|parent| at::open_directory(parent, &self.name));
-        opened.map_err(BackupError::io("open", &self.path))
+        self.reopen().map_err(BackupError::io("open", &self.path))
+    }
+
+    /// Opens the directory that has the name now.
+    pub(super) fn reopen(&self) -> Result<OwnedFd, Errno> {
+        at::open_directory(self.parent.as_ref().ok_or(Errno::NOENT)?, &self.name)
     }
 }
 

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{self, Access, AtFlags, Mode, OFlags, Statx};
 use rustix::io::Errno;
 
+use super::attributes::times;
 use super::error::BackupError;
-use super::{OWN, Spot, at, chase, mounts};
+use super::{OWN, Spot, at, chase, mounts, state};
 
 /// Where backups are, below nixmig's own entry at the root of a mount.
 const BACKUPS: &str = "backups";
@@ -29,24 +30,21 @@ pub(super) fn place(backups: &Path, directories: &[PathBuf], name: &str) -> Resu
         return Err(BackupError::refused(name, "is no name for a backup"));
     }
     let near = own_path(backups)?;
-    let mut far = None;
-    for directory in directories {
-        let found = chase::follow(directory)?;
-        if let Some(seen) = found.seen.filter(|seen| at::kind(seen).is_dir()) {
-            far = Some((found.open()?, found.path, seen));
-            break;
-        }
-    }
+    let states = state::look(directories)?;
+    let there = states
+        .iter()
+        .find_map(|state| Some((state.directory.as_ref()?, &state.found.path)));
     let at_home = backups.join(name);
-    let Some((state, path, seen)) = far else {
+    let Some((state, path)) = there else {
         on_disk(&near, backups)?;
         return Ok(Spot::at(at_home));
     };
-    if same_file_system(&state, &near) && on_disk(&near, backups).is_ok() {
+    if same_file_system(state, &near) && on_disk(&near, backups).is_ok() {
         return Ok(Spot::at(at_home));
     }
     // Whatever is in the way there, the state directory's own file system is only better, not needed.
-    if let Some(directory) = beside(&path, &seen)? {
+    let seen = at::look(state).map_err(BackupError::io("look at", path))?;
+    if let Some(directory) = beside(path, &seen)? {
         return Ok(Spot::at(directory.join(name)));
     }
     on_disk(&near, backups)?;
@@ -97,7 +95,12 @@ pub(super) fn own_directory(
     path: &Path,
     permissions: u32,
 ) -> Result<OwnedFd, BackupError> {
-    match fs::mkdirat(&parent, name, Mode::RWXU) {
+    let make = || fs::mkdirat(&parent, name, Mode::RWXU);
+    let made = match name.to_bytes() == OWN.as_bytes() {
+        true => keeping_times(&parent, make),
+        false => make(),
+    };
+    match made {
         Ok(()) => {
             let made = at::open_directory(&parent, name).and_then(|made| {
                 fs::fchmod(&made, Mode::from_raw_mode(permissions))?;
@@ -120,6 +123,14 @@ pub(super) fn own_directory(
         }
         Err(error) => Err(BackupError::io("make", path)(error)),
     }
+}
+
+/// Changes a directory that may be a state directory, and has its times stay as they were.
+fn keeping_times<T>(directory: impl AsFd, change: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
+    let before = at::look(&directory)?;
+    let changed = change()?;
+    fs::utimensat(directory, c".", &times(&before), AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(changed)
 }
 
 /// Fails where nothing would outlive a reboot.
@@ -183,7 +194,9 @@ pub(super) fn leave(spot: &Path) -> Result<(), BackupError> {
     while let Some(directory) = above.filter(|path| path.components().any(|name| name.as_os_str() == OWN)) {
         let found = chase::follow_to_name(directory)?;
         let removed = found.parent.ok_or(Errno::NOENT);
-        let removed = removed.and_then(|parent| fs::unlinkat(parent, &found.name, AtFlags::REMOVEDIR));
+        let removed = removed.and_then(|parent| {
+            keeping_times(&parent, || fs::unlinkat(&parent, &found.name, AtFlags::REMOVEDIR))
+        });
         match removed {
             Err(Errno::NOTEMPTY | Errno::EXIST) => return Ok(()),
             Ok(()) | Err(Errno::NOENT) => {}

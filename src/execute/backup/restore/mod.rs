@@ -85,7 +85,7 @@ pub(super) fn restore(spot: &Spot, watch: &Watch<'_>) -> Result<(), BackupError>
     };
     if journal.phase == Phase::Out {
         for whole in &parts.wholes {
-            whole.swap(&mut areas, &journal)?;
+            whole.swap(&site, &mut areas, &journal)?;
             point("restore-half", site.path)?;
         }
         for region in &parts.regions {

@@ -7,6 +7,7 @@ use std::path::Path;
 use rustix::fs::{self, RenameFlags};
 use rustix::io::Errno;
 
+use super::super::attributes::times;
 use super::super::chase::{self, Found};
 use super::super::error::BackupError;
 use super::super::manifest::{Stored, Was};
@@ -151,7 +152,23 @@ impl Whole {
     }
 
     /// Swaps it, if that is not done.
-    pub(super) fn swap(&self, areas: &mut Areas, journal: &Journal) -> Result<(), BackupError> {
+    pub(super) fn swap(
+        &self,
+        site: &Site<'_>,
+        areas: &mut Areas,
+        journal: &Journal,
+    ) -> Result<(), BackupError> {
+        self.exchange(areas, journal)?;
+        let What::Directory(stored) = &self.what else {
+            return Ok(());
+        };
+        // To XFS, another `..` in a directory is a modification.
+        let from = at::open_below(site.spot, Path::new(stored)).and_then(at::look);
+        from.and_then(|seen| fs::futimens(self.found.reopen()?, &times(&seen)))
+            .map_err(BackupError::io("give its time to", &self.found.path))
+    }
+
+    fn exchange(&self, areas: &mut Areas, journal: &Journal) -> Result<(), BackupError> {
         let failed = || BackupError::io("swap", &self.found.path);
         let now = self.inode()?;
         let is_done = match self.what {

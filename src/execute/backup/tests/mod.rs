@@ -10,6 +10,7 @@ use rustix::fs::{CWD, FileType, Mode, XattrFlags};
 use super::*;
 use facts::{assert_same, facts};
 
+#[path = "../../../../tests/common/facts.rs"]
 mod facts;
 
 /// A place with a state directory of nixmig and room for services'.

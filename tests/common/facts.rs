@@ -1,5 +1,11 @@
 //! Owns the comparison of directories, by paths and std alone: nothing in it is what it checks.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what helps a test may fail as a test does"
+)]
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -23,6 +29,9 @@ pub(crate) struct Fact {
     first: PathBuf,
 }
 
+/// What nixmig and ext4 keep at the root of a mount: no state.
+const NO_STATE: [&str; 2] = [".nixmig", "lost+found"];
+
 /// All that is in a directory, and itself.
 pub(crate) fn facts(directory: &Path) -> BTreeMap<PathBuf, Fact> {
     let mut facts = BTreeMap::new();
@@ -34,7 +43,10 @@ pub(crate) fn facts(directory: &Path) -> BTreeMap<PathBuf, Fact> {
         let mut content = Vec::new();
         if kind.is_dir() {
             for entry in fs::read_dir(&path).unwrap() {
-                left.push(relative.join(entry.unwrap().file_name()));
+                let name = entry.unwrap().file_name();
+                if !NO_STATE.iter().any(|no_state| name == *no_state) {
+                    left.push(relative.join(name));
+                }
             }
         } else if kind.is_symlink() {
             content = fs::read_link(&path).unwrap().as_os_str().as_bytes().to_vec();

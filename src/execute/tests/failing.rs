@@ -78,7 +78,7 @@ fn downs_fail_as_ups_do() {
     );
     machine.is_on(&[1, 2, 3]);
     machine.unhook("2024-01-02-down-script");
-    machine.with(&Ears::new(0), Engine::retry).unwrap();
+    machine.with(&Ears::new(0), |engine| engine.retry()).unwrap();
     machine.migrate(&machine.generation(None)).unwrap();
     machine.is_on(&[]);
 }
@@ -133,10 +133,14 @@ fn a_restore_that_fails_keeps_the_backup_and_touches_nothing_more() {
     }
     // Both backups are kept: that of the step before it, too.
     assert_eq!(machine.backups().len(), 2);
-    let error = machine.with(&Ears::new(0), Engine::restore_again).unwrap_err();
+    let error = machine
+        .with(&Ears::new(0), |engine| engine.restore_again())
+        .unwrap_err();
     assert!(matches!(error.left, Left::Unrestored { .. }));
     machine.unhook("2024-01-02-up-restore");
-    machine.with(&Ears::new(0), Engine::restore_again).unwrap();
+    machine
+        .with(&Ears::new(0), |engine| engine.restore_again())
+        .unwrap();
     machine.is_on(&[]);
     let error = fails(&machine, &two);
     assert!(matches!(*error.what, Problem::Blocked(_)), "{error}");
@@ -152,7 +156,9 @@ fn without_protection_nothing_can_be_brought_back() {
     let error = fails(&machine, &three);
     assert_eq!(error.left, Left::Unrestored { backup: None });
     assert_eq!(machine.recorded().versions(), versions(&[1]));
-    let error = machine.with(&Ears::new(0), Engine::restore_again).unwrap_err();
+    let error = machine
+        .with(&Ears::new(0), |engine| engine.restore_again())
+        .unwrap_err();
     assert!(matches!(*error.what, Problem::NoBackup(_)), "{error}");
     let said = machine
         .with(&Ears::new(0), |engine| engine.accept(Some(version(2))))

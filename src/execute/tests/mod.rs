@@ -1,5 +1,10 @@
 //! What the tests of the engine share: a machine with a store, a state directory, and generations whose scripts are real.
 
+#![allow(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method is not for every lifetime of an engine, the closure is"
+)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -45,9 +45,11 @@ fn days(history: u8) -> Vec<u8> {
 fn resume(machine: &Machine) {
     match machine.recorded().block {
         None => {}
-        Some(Block::Restored { .. }) => machine.with(&Ears::new(0), Engine::retry).unwrap(),
+        Some(Block::Restored { .. }) => machine.with(&Ears::new(0), |engine| engine.retry()).unwrap(),
         Some(Block::Unrestored { backup: Some(_), .. }) => {
-            machine.with(&Ears::new(0), Engine::restore_again).unwrap();
+            machine
+                .with(&Ears::new(0), |engine| engine.restore_again())
+                .unwrap();
             resume(machine);
         }
         Some(Block::Unrestored { backup: None, .. }) => {

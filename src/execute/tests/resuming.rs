@@ -7,7 +7,7 @@ fn nothing_is_resumed_where_nothing_failed() {
     let machine = Machine::new();
     machine.meet();
     for error in [
-        machine.with(&Ears::new(0), Engine::retry).unwrap_err(),
+        machine.with(&Ears::new(0), |engine| engine.retry()).unwrap_err(),
         machine
             .with(&Ears::new(0), |engine| engine.restore_again().map(drop))
             .unwrap_err(),
@@ -62,9 +62,9 @@ fn a_stamp_runs_nothing_and_what_it_says_is_undone_by_its_definition() {
         .migrate(&machine.generation(Some(&history_of(&[1]))))
         .unwrap();
     machine.is_on(&[1]);
-    machine.with(&Ears::new(0), Engine::forget).unwrap();
+    machine.with(&Ears::new(0), |engine| engine.forget()).unwrap();
     assert!(!machine.view().services.contains_key(&machine.service));
-    let error = machine.with(&Ears::new(0), Engine::forget).unwrap_err();
+    let error = machine.with(&Ears::new(0), |engine| engine.forget()).unwrap_err();
     assert!(matches!(*error.what, Problem::NotMet), "{error}");
 }
 
@@ -83,7 +83,7 @@ fn an_open_run_is_neither_stamped_over_nor_forgotten() {
         machine
             .with(&Ears::new(0), |engine| engine.stamp(&is, "test").map(drop))
             .unwrap_err(),
-        machine.with(&Ears::new(0), Engine::forget).unwrap_err(),
+        machine.with(&Ears::new(0), |engine| engine.forget()).unwrap_err(),
     ] {
         assert!(matches!(*error.what, Problem::Open(_)), "{error}");
     }

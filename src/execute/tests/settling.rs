@@ -100,7 +100,7 @@ fn three_interruptions_are_a_failure() {
     let error = machine.migrate(&to).unwrap_err();
     assert!(matches!(*error.what, Problem::Blocked(_)), "{error}");
     machine.migrate(&from).unwrap();
-    machine.with(&Ears::new(0), Engine::retry).unwrap();
+    machine.with(&Ears::new(0), |engine| engine.retry()).unwrap();
     machine.migrate(&to).unwrap();
     machine.is_on(&[1, 2, 3, 4]);
 }

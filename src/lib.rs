@@ -6,6 +6,7 @@
 pub mod execute;
 pub mod fault;
 pub mod generation;
+pub mod machine;
 pub mod model;
 pub mod plan;
 pub mod process;

@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crate::model::{Generation, Setting};
+use crate::model::{Generation, Kind, Setting};
 
 use super::closure::{self, ClosureError, PathError, root::Root};
-use super::reference::Reference;
+use super::reference::{Closure, Reference, Toplevel};
 use super::units;
 use super::{PairError, ReadError, ReadOptions, Side, derivation, evaluation, source};
 
@@ -97,6 +97,37 @@ pub fn read_pair(
     look_across(&mut first, old.0, &second, options).map_err(at(Side::Old))?;
     look_across(&mut second, new.0, &first, options).map_err(at(Side::New))?;
     Ok((first, second))
+}
+
+/// Reads the built system at a path, below the root where it is absolute; `label` is what it is called.
+///
+/// # Errors
+///
+/// Fails as [`read`] does.
+pub fn read_closure(path: &Path, label: &str, options: &ReadOptions) -> Result<Generation, ReadError> {
+    read(&Reference::Closure(at(path)), label, options)
+}
+
+/// Looks into the units that `other` gates and `side` has, where `side` was read from a closure and their programs were not
+/// found yet; a side of another kind stays as it is.
+///
+/// # Errors
+///
+/// Fails where the closure is not any more as it was.
+pub fn look_for(side: &mut Generation, other: &Generation, options: &ReadOptions) -> Result<(), ReadError> {
+    match (side.kind, side.identity.clone()) {
+        (Kind::Closure, Some(path)) => {
+            look_across(side, &Reference::Closure(at(Path::new(&path))), other, options)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn at(path: &Path) -> Closure {
+    Closure {
+        toplevel: Toplevel::Path(path.to_owned()),
+        inside: Vec::new(),
+    }
 }
 
 fn read_two(

@@ -22,7 +22,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use dispatch::{read, read_pair};
+pub use dispatch::{look_for, read, read_closure, read_pair};
 pub use error::{PairError, ReadError, Side};
 pub use reference::{Reference, ReferenceError};
 

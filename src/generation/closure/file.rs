@@ -8,7 +8,7 @@ use crate::generation::file::{self, FileError};
 use super::error::ClosureError;
 
 /// Reads a file of at most `limit` bytes.
-pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ClosureError> {
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ClosureError> {
     file::read(path, limit).map_err(|error| said(path, limit, error))
 }
 

@@ -4,7 +4,7 @@
 
 mod definitions;
 mod error;
-mod file;
+pub(crate) mod file;
 pub(crate) mod root;
 mod scripts;
 mod toplevel;
@@ -76,8 +76,8 @@ pub(crate) fn is_system(root: &Root, place: &Path) -> bool {
     root.resolve(&place.join(UNITS)).is_ok_and(|units| units.is_dir())
 }
 
-/// Of `etc/os-release`, and of `nixos-version` only where there is no such file.
-fn release(root: &Root, system: &Path) -> Setting<Release> {
+/// The release of the system at a place: of `etc/os-release`, and of `nixos-version` only where there is no such file.
+pub(crate) fn release(root: &Root, system: &Path) -> Setting<Release> {
     type Of = fn(&str) -> Setting<Release>;
     const FILES: [(&str, Of); 2] = [
         ("etc/os-release", release::of_os_release),

@@ -1,0 +1,127 @@
+//! Owns what is found out of one service, before the rules judge it.
+
+use std::path::Path;
+
+use super::host::Answer;
+use crate::generation::closure;
+use crate::generation::closure::root::Root as Below;
+use crate::generation::gate;
+use crate::generation::programs::{StorePath, store_paths};
+use crate::model::{
+    Definition, Generation, Program, Recorded, Release, Service, ServiceName, UnitState, Version,
+};
+use crate::plan::{Known, Trouble};
+use crate::record::Unmet;
+use crate::record::roots::Root;
+
+/// What was found out of one service.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    pub(super) past: Option<Service>,
+    pub(super) release: Option<Release>,
+    pub(super) package: Option<Program>,
+    pub(super) detected: Option<Version>,
+    pub(super) trace: Option<String>,
+    pub(super) fresh: Option<bool>,
+    pub(super) running: bool,
+    pub(super) troubles: Vec<Trouble>,
+}
+
+impl Facts {
+    /// The same for the rules.
+    pub(super) fn known<'a>(&'a self, recorded: Option<&'a Recorded>) -> Known<'a> {
+        Known {
+            recorded,
+            past: self.past.as_ref(),
+            package: self.package.clone(),
+            release: self.release,
+            detected: self.detected,
+            trace: self.trace.as_deref(),
+            fresh: self.fresh,
+            running: self.running,
+            troubles: self.troubles.clone(),
+        }
+    }
+
+    /// Takes the service as the record keeps it.
+    pub(super) fn recall(&mut self, root: &Below, name: &ServiceName, recorded: &Recorded) {
+        self.package = recorded.package.as_deref().and_then(program);
+        let Some(definition) = &recorded.definition else {
+            return;
+        };
+        match gate::read(name, &definition.unit, definition.text.as_bytes()) {
+            Ok(gate) => self.past = gate.map(|gate| gate.service),
+            Err(error) => self.troubles.push(Trouble::Unread {
+                what: format!("its definition in the record, {}", definition.unit),
+                reason: error.to_string(),
+            }),
+        }
+        self.release = release(root, definition);
+    }
+
+    /// Takes the answer of its `detect` script.
+    pub(super) fn answer(&mut self, answer: Answer) {
+        let undetected = |reason| Trouble::Undetected { reason };
+        match answer {
+            Answer::Said(words) => match words.trim() {
+                "" => {}
+                word => match word.parse() {
+                    Ok(version) => self.detected = Some(version),
+                    Err(_) => {
+                        let shown: String = word.chars().take(60).collect();
+                        let reason = format!("printed `{shown}`, which is no version");
+                        self.troubles.push(undetected(reason));
+                    }
+                },
+            },
+            Answer::Failed(reason) => self.troubles.push(undetected(reason)),
+            Answer::Unasked(reason) => self.troubles.push(Trouble::Unasked { reason }),
+        }
+    }
+}
+
+/// Whether a definition has all that is applied: then its downs undo it.
+pub(super) fn undoes(past: Option<&Service>, recorded: &Recorded) -> bool {
+    let versions = recorded.versions();
+    let mut versions = versions.iter();
+    past.is_some_and(|past| versions.all(|&version| past.history.contains(version)))
+}
+
+/// Whether something of a service would have to be undone for a generation.
+pub(super) fn goes_down(recorded: &Recorded, wanted: Option<&Service>) -> bool {
+    let versions = recorded.versions();
+    let mut versions = versions.iter();
+    versions.any(|&version| wanted.is_none_or(|wanted| !wanted.history.contains(version)))
+}
+
+/// Whether a generation runs one of a service's units.
+pub(super) fn runs(generation: &Generation, service: &Service) -> bool {
+    let mut units = service.units.value().into_iter().flatten();
+    units.any(|unit| matches!(generation.unit(unit), UnitState::Present(_)))
+}
+
+/// Something that only a record that was lost leaves behind: a GC root of a service, or what rebuilding found.
+pub(super) fn trace(roots: &[Root], unmet: Option<&Unmet>) -> Option<String> {
+    if let Some(root) = roots.first() {
+        return Some(format!("the GC root {}", root.link.display()));
+    }
+    let unmet = unmet?;
+    match unmet.backups.first() {
+        Some(backup) => Some(format!("the backup {backup}")),
+        None => unmet
+            .lost
+            .then(|| "what `nixmig record rebuild` found of it".to_owned()),
+    }
+}
+
+/// The program that a store path's name tells.
+fn program(path: &str) -> Option<Program> {
+    store_paths(path).next().map(StorePath::program)
+}
+
+/// The release of the generation that a definition is of, where that is still there.
+fn release(root: &Below, definition: &Definition) -> Option<Release> {
+    let place = root.locate(Path::new(&definition.generation)).ok()?;
+    let system = root.resolve(&place).ok()?;
+    closure::release(root, &system).value().copied()
+}

@@ -1,0 +1,448 @@
+//! Owns the look at the whole machine: what is read, in which order, and no more than a plan needs.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::bootable::{Bootable, Bootables};
+use super::error::MachineError;
+use super::facts::{self, Facts};
+use super::locks;
+use super::mounts::{Expected, Mounted};
+use super::witness::Eyes;
+use crate::generation::closure::root::Root;
+use crate::generation::closure::{ClosureError, Definitions, definitions};
+use crate::generation::reference::{Closure, Toplevel};
+use crate::generation::{ReadError, ReadOptions, look_for, read_closure};
+use crate::model::{Definition, Generation, Kind, Recorded, Service, ServiceName};
+use crate::plan::{self, Plan};
+use crate::record::{self, Place, View};
+
+/// How much the clock may be behind the record's last event: daylight saving that was set wrong, and no more.
+const SLACK: SignedDuration = SignedDuration::from_hours(1);
+
+/// What became of asking a `detect` script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// What it printed.
+    Said(String),
+    /// It failed: how, as words after "its detect script".
+    Failed(String),
+    /// It was not run: why not.
+    Unasked(String),
+}
+
+/// Who asks the `detect` script of a service's definition. It must not write.
+pub type Ask<'a> = dyn Fn(&ServiceName, &Definition) -> Answer + 'a;
+
+/// How a machine is looked at.
+pub struct Options<'a> {
+    /// How its generations are read.
+    pub read: ReadOptions,
+    /// Where its record is.
+    pub place: Place,
+    /// The generation that ran last, where somebody says so.
+    pub from: Option<Generation>,
+    /// What time it is.
+    pub now: Timestamp,
+    /// Whether somebody says that the clock is right, whatever the record says.
+    pub clock_is_right: bool,
+    /// Who asks `detect` scripts.
+    pub ask: &'a Ask<'a>,
+}
+
+/// A machine that is looked at. What is looked at once is remembered; what no plan needs is not looked at.
+pub struct Host<'a> {
+    options: Options<'a>,
+    root: Root,
+    view: Option<View>,
+    bootables: OnceCell<Bootables>,
+    others: OnceCell<Vec<(Bootable, Result<Generation, ReadError>)>>,
+    mounted: OnceCell<Mounted>,
+}
+
+/// What is read once of the generation that is to start.
+struct Built<'t> {
+    /// Its toplevel, where it is built.
+    toplevel: Option<&'t Path>,
+    /// Its definitions, once they are asked for.
+    definitions: OnceCell<Result<Definitions, ClosureError>>,
+    /// The mounts that it asks for.
+    expected: Expected,
+}
+
+/// A plan, and what it leads to.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The generation that is to start.
+    pub target: Generation,
+    /// What happens to the state of the machine then.
+    pub plan: Plan,
+    /// What is to be said of how the machine was looked at, as sentences.
+    pub notes: Vec<String>,
+}
+
+impl<'a> Host<'a> {
+    /// Reads the machine's record, and nothing else yet.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the record is there and cannot be read.
+    pub fn look(options: Options<'a>) -> Result<Self, MachineError> {
+        let root = Root::new(&options.read.root)?;
+        let view = record::look(&options.place).map_err(MachineError::Record)?;
+        Ok(Self {
+            options,
+            root,
+            view,
+            bootables: OnceCell::new(),
+            others: OnceCell::new(),
+            mounted: OnceCell::new(),
+        })
+    }
+
+    /// What is recorded; none where there is no record.
+    pub fn view(&self) -> Option<&View> {
+        self.view.as_ref()
+    }
+
+    /// Where the record is.
+    pub fn place(&self) -> &Place {
+        &self.options.place
+    }
+
+    /// What the machine can start.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the profiles cannot be listed.
+    pub fn bootables(&self) -> Result<&Bootables, MachineError> {
+        if self.bootables.get().is_none() {
+            let found = Bootables::find(&self.root, &self.options.read.profile)?;
+            return Ok(self.bootables.get_or_init(|| found));
+        }
+        Ok(self.bootables.get_or_init(Bootables::default))
+    }
+
+    /// Every generation that the machine can start, read; newest first.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the profiles cannot be listed. A generation that cannot be read is in the list, with the reason.
+    pub fn generations(&self) -> Result<&[(Bootable, Result<Generation, ReadError>)], MachineError> {
+        let bootables = self.bootables()?;
+        let others = self.others.get_or_init(|| {
+            let read = |bootable: &Bootable| {
+                let generation = read_closure(&bootable.toplevel, bootable.label(), &self.options.read);
+                (bootable.clone(), generation)
+            };
+            bootables.generations.iter().map(read).collect()
+        });
+        Ok(others)
+    }
+
+    /// Plans what happens to the state of this machine when a generation starts.
+    ///
+    /// # Errors
+    ///
+    /// Fails where something of the machine that the plan rests on cannot be read.
+    pub fn plan(&self, mut target: Generation) -> Result<Planned, MachineError> {
+        let mut notes = Vec::new();
+        let toplevel = toplevel(&target);
+        let runs = self.running();
+        let switches = runs.is_some() && runs != toplevel;
+        let unknown = target.services.keys().any(|name| self.recorded(name).is_none());
+        let mut previous = self.previous(switches, unknown, runs.as_deref())?;
+
+        let names = self.names(&target);
+        let built = Built {
+            toplevel: toplevel.as_deref(),
+            definitions: OnceCell::new(),
+            expected: match names.is_empty() {
+                true => Expected::default(),
+                false => self.expected(toplevel.as_deref())?,
+            },
+        };
+        let mut facts = BTreeMap::new();
+        for name in names {
+            let found = self.facts(&name, target.services.get(&name), &built, &mut notes)?;
+            facts.insert(name, found);
+        }
+        let target_error = |error| MachineError::Target(Box::new(error));
+        if let Some(previous) = &mut previous {
+            let label = previous.label.clone();
+            look_for(previous, &target, &self.options.read).map_err(|error| MachineError::Previous {
+                label,
+                error: Box::new(error),
+            })?;
+            look_for(&mut target, previous, &self.options.read).map_err(target_error)?;
+        }
+        let remembered = remembered(&target, &facts);
+        look_for(&mut target, &remembered, &self.options.read).map_err(target_error)?;
+
+        let machine = plan::Machine {
+            services: facts
+                .iter()
+                .map(|(name, facts)| (name.clone(), facts.known(self.recorded(name))))
+                .collect(),
+            previous: previous.as_ref(),
+            switches,
+            acknowledged: self
+                .view
+                .as_ref()
+                .map(|view| view.acknowledged.clone())
+                .unwrap_or_default(),
+            clock: self.clock(),
+        };
+        let plan = plan::machine(&target, &machine);
+        Ok(Planned { target, plan, notes })
+    }
+
+    /// What the record says of a service.
+    fn recorded(&self, name: &ServiceName) -> Option<&Recorded> {
+        self.view.as_ref()?.services.get(name)
+    }
+
+    /// The services that a plan for a generation has to know.
+    fn names(&self, target: &Generation) -> BTreeSet<ServiceName> {
+        let recorded = self.view.iter().flat_map(|view| view.services.keys());
+        target.services.keys().chain(recorded).cloned().collect()
+    }
+
+    /// Whether somebody walks a service's path right now, as the kernel's list of locks tells. Takes no lock.
+    pub fn is_locked(&self, name: &ServiceName) -> bool {
+        locks::is_held(&self.options.place, name)
+    }
+
+    /// The toplevel that runs; none where none does.
+    pub fn running(&self) -> Option<PathBuf> {
+        let place = self.root.locate(Path::new("/run/current-system")).ok()?;
+        self.root
+            .resolve(&place)
+            .ok()
+            .map(|place| self.root.inner(&place))
+    }
+
+    /// The generation that ran last: the one that runs, where another is to start; else the one before it in the profile.
+    /// The latter is read only for state that the record does not know.
+    fn previous(
+        &self,
+        switches: bool,
+        unknown: bool,
+        runs: Option<&Path>,
+    ) -> Result<Option<Generation>, MachineError> {
+        if let Some(from) = &self.options.from {
+            return Ok(Some(from.clone()));
+        }
+        let (label, path) = match (switches, runs) {
+            (true, Some(runs)) => ("current".to_owned(), runs.to_owned()),
+            _ if !unknown => return Ok(None),
+            _ => match self.bootables()?.before_current() {
+                Some(before) => (before.label().to_owned(), before.toplevel.clone()),
+                None => return Ok(None),
+            },
+        };
+        match read_closure(&path, &label, &self.options.read) {
+            Ok(generation) => Ok(Some(generation)),
+            Err(error) => Err(MachineError::Previous {
+                label,
+                error: Box::new(error),
+            }),
+        }
+    }
+
+    /// Finds out what is known of one service.
+    fn facts(
+        &self,
+        name: &ServiceName,
+        wanted: Option<&Service>,
+        built: &Built<'_>,
+        notes: &mut Vec<String>,
+    ) -> Result<Facts, MachineError> {
+        let mut facts = Facts::default();
+        let eyes = Eyes {
+            root: &self.root,
+            expected: &built.expected,
+            mounted: self.mounted()?,
+            privileged: rustix::process::geteuid().is_root(),
+        };
+        let mut settled = true;
+        match self.recorded(name) {
+            Some(recorded) => {
+                facts.recall(&self.root, name, recorded);
+                facts.running = recorded.open_run.is_some() && self.is_locked(name);
+                if facts::goes_down(recorded, wanted) && !facts::undoes(facts.past.as_ref(), recorded) {
+                    facts.past = self.elsewhere(name, recorded)?.or(facts.past);
+                }
+                let own = self.view.as_ref().map(|view| &view.id);
+                let directories = |service: &'_ Service| service.state_directories.value().cloned();
+                let past = facts.past.as_ref().and_then(directories);
+                let directories = past.or_else(|| wanted.and_then(directories)).unwrap_or_default();
+                if let Some(own) = own {
+                    facts.troubles.extend(eyes.recorded(&directories, recorded, own));
+                }
+                settled = recorded.open_run.is_none() && facts.troubles.is_empty();
+            }
+            None => {
+                if let Some(wanted) = wanted {
+                    self.meet(name, wanted, built, &eyes, &mut facts, notes)?;
+                }
+            }
+        }
+        if let Some(wanted) = wanted.filter(|wanted| wanted.detect.is_set() && settled) {
+            facts.answer(self.ask(wanted, built));
+        }
+        Ok(facts)
+    }
+
+    /// Finds out what can be known of state that the record does not know.
+    fn meet(
+        &self,
+        name: &ServiceName,
+        wanted: &Service,
+        built: &Built<'_>,
+        eyes: &Eyes<'_>,
+        facts: &mut Facts,
+        notes: &mut Vec<String>,
+    ) -> Result<(), MachineError> {
+        let view = self.view.as_ref();
+        let unmet = view.and_then(|view| view.unmet.get(name));
+        let seen = eyes.unrecorded(wanted, view.map(|view| &view.id), unmet);
+        let roots = record::roots::traces(&self.options.place).map_err(MachineError::Record)?;
+        let of_this = roots.get(name).map_or(&[][..], Vec::as_slice);
+        facts.trace = seen.stamp.or_else(|| facts::trace(of_this, unmet));
+        facts.troubles = seen.troubles;
+        facts.fresh = match (seen.files, seen.empty) {
+            (true, _) => Some(false),
+            (false, true) => {
+                let elsewhere = self.run_elsewhere(wanted, built.toplevel, notes)?;
+                (!elsewhere).then_some(true)
+            }
+            (false, false) => None,
+        };
+        Ok(())
+    }
+
+    /// Whether another generation of the machine runs a service's units, or might.
+    fn run_elsewhere(
+        &self,
+        wanted: &Service,
+        toplevel: Option<&Path>,
+        notes: &mut Vec<String>,
+    ) -> Result<bool, MachineError> {
+        let mut found = false;
+        for (bootable, generation) in self.generations()? {
+            if Some(bootable.toplevel.as_path()) == toplevel {
+                continue;
+            }
+            match generation {
+                Ok(generation) => found |= facts::runs(generation, wanted),
+                Err(error) => {
+                    found = true;
+                    let note = format!(
+                        "the generation `{}` cannot be read, and may run {}: {error}",
+                        bootable.label(),
+                        wanted.name
+                    );
+                    notes.push(note);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The service of the newest generation that has all that is applied.
+    fn elsewhere(&self, name: &ServiceName, recorded: &Recorded) -> Result<Option<Service>, MachineError> {
+        let generations = self.generations()?.iter();
+        let mut services = generations.filter_map(|(_, generation)| {
+            let service = generation.as_ref().ok()?.services.get(name)?;
+            (!service.masked).then_some(service)
+        });
+        Ok(services
+            .find(|service| facts::undoes(Some(service), recorded))
+            .cloned())
+    }
+
+    /// Asks the `detect` script of a service.
+    fn ask(&self, wanted: &Service, built: &Built<'_>) -> Answer {
+        let Some(toplevel) = built.toplevel else {
+            return Answer::Unasked("its generation is not built".to_owned());
+        };
+        let read = || {
+            let closure = Closure {
+                toplevel: Toplevel::Path(toplevel.to_owned()),
+                inside: Vec::new(),
+            };
+            definitions(&closure, &self.options.read)
+        };
+        match built.definitions.get_or_init(read) {
+            Ok(definitions) => match definitions.services.get(&wanted.name) {
+                Some(definition) => (self.options.ask)(&wanted.name, definition),
+                None => Answer::Unasked("its gate is not there any more".to_owned()),
+            },
+            Err(error) => Answer::Unasked(error.to_string()),
+        }
+    }
+
+    /// The mounts that a generation asks for; of one that is not built none are known.
+    fn expected(&self, toplevel: Option<&Path>) -> Result<Expected, MachineError> {
+        let Some(toplevel) = toplevel else {
+            return Ok(Expected::default());
+        };
+        let place = self.root.locate(toplevel)?;
+        let system = self.root.resolve(&place)?;
+        Expected::read(&self.root, &system).map_err(MachineError::Mounts)
+    }
+
+    fn mounted(&self) -> Result<&Mounted, MachineError> {
+        if self.mounted.get().is_none() {
+            let mounted = Mounted::read().map_err(|problem| {
+                MachineError::Mounts(ClosureError::Io {
+                    file: "/proc/self/mountinfo".into(),
+                    problem,
+                })
+            })?;
+            return Ok(self.mounted.get_or_init(|| mounted));
+        }
+        Ok(self.mounted.get_or_init(Mounted::default))
+    }
+
+    /// How far the clock is behind the record, in words.
+    fn clock(&self) -> Option<String> {
+        let last = self.view.as_ref()?.last_event;
+        let behind = last.duration_since(self.options.now);
+        (behind > SLACK && !self.options.clock_is_right).then(|| {
+            let short = |time: Timestamp| time.strftime("%Y-%m-%d %H:%M UTC").to_string();
+            format!(
+                "it says {}, and the last event of the record is of {}",
+                short(self.options.now),
+                short(last)
+            )
+        })
+    }
+}
+
+/// The toplevel of a generation that is built.
+fn toplevel(generation: &Generation) -> Option<PathBuf> {
+    let identity = generation.identity.as_ref();
+    identity
+        .filter(|_| generation.kind == Kind::Closure)
+        .map(PathBuf::from)
+}
+
+/// The services that a generation does not declare, as a generation of their own: their units are looked for.
+fn remembered(target: &Generation, facts: &BTreeMap<ServiceName, Facts>) -> Generation {
+    let mut remembered = Generation::new("the record", Kind::Closure);
+    for (name, facts) in facts {
+        if let Some(past) = facts
+            .past
+            .as_ref()
+            .filter(|_| !target.services.contains_key(name))
+        {
+            remembered.services.insert(name.clone(), past.clone());
+        }
+    }
+    remembered
+}

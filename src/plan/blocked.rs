@@ -5,13 +5,12 @@ use super::finding::{Code, Finding, Severity};
 use crate::model::{Block, OpenRun, Phase, Recorded, ServiceName};
 
 /// What is said of a service whatever its path is.
-pub(super) fn service(name: &ServiceName, recorded: &Recorded) -> Vec<Finding> {
-    let open = recorded.open_run.as_ref();
-    let open = open.map(|run| interrupted(name, run));
-    let block = recorded.block.as_ref();
-    open.into_iter()
-        .chain(block.and_then(|block| unrestored(name, block)))
-        .collect()
+pub(super) fn service(name: &ServiceName, recorded: &Recorded, running: bool) -> Vec<Finding> {
+    let failed = recorded.block.as_ref().and_then(|block| unrestored(name, block));
+    // A run that failed stays open too, but it did report its end.
+    let open = recorded.open_run.as_ref().filter(|_| failed.is_none());
+    let open = open.map(|run| interrupted(name, run, running));
+    open.into_iter().chain(failed).collect()
 }
 
 /// A step that failed and was undone, and that the path would try again just as it was.
@@ -46,7 +45,7 @@ pub(super) fn path(plan: &ServicePlan, recorded: &Recorded) -> Option<Finding> {
     })
 }
 
-fn interrupted(name: &ServiceName, run: &OpenRun) -> Finding {
+fn interrupted(name: &ServiceName, run: &OpenRun, running: bool) -> Finding {
     let at = run
         .steps
         .iter()
@@ -55,15 +54,27 @@ fn interrupted(name: &ServiceName, run: &OpenRun) -> Finding {
         Some(step) => format!("in the {} of {}", step.direction.name(), step.version),
         None => "between two steps".to_owned(),
     };
-    let message = format!("a run of {name} never reported its end: it came to a stop {place}");
-    let help = format!(
-        "Whatever migrates next settles it first, be it the gate or `nixmig migrate`: what was begun is brought back from its \
-         backup. `nixmig history {name}` shows how far it came; what is planned here starts from where the record is."
-    );
+    let (severity, message, help) = match running {
+        true => (
+            Severity::Note,
+            format!("a run of {name} goes on right now: it is {place}"),
+            format!(
+                "Wait for its end; `nixmig history {name}` shows how far it is. What is planned here may change with it."
+            ),
+        ),
+        false => (
+            Severity::Warning,
+            format!("a run of {name} never reported its end: it came to a stop {place}"),
+            format!(
+                "Whatever migrates next settles it first, be it the gate or `nixmig migrate`: what was begun is brought back from \
+                 its backup. `nixmig history {name}` shows how far it came; what is planned here starts from where the record is."
+            ),
+        ),
+    };
     Finding {
         versions: at.map(|step| step.version).into_iter().collect(),
         direction: at.map(|step| step.direction),
-        ..Finding::new(name, Code::Interrupted, Severity::Warning, message, help)
+        ..Finding::new(name, Code::Interrupted, severity, message, help)
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Known<'a> {
     pub trace: Option<&'a str>,
     /// Whether it has no state yet; none where that cannot be told.
     pub fresh: Option<bool>,
+    /// Whether somebody walks its path right now.
+    pub running: bool,
     /// What is wrong with its data, or could not be found out.
     pub troubles: Vec<Trouble>,
 }
@@ -204,7 +206,7 @@ fn witnessed(name: &ServiceName, known: &Known<'_>) -> Vec<Finding> {
     let told = known.detected.is_some();
     let mut findings: Vec<_> = recorded
         .into_iter()
-        .flat_map(|recorded| blocked::service(name, recorded))
+        .flat_map(|recorded| blocked::service(name, recorded, known.running))
         .collect();
     let troubles = known.troubles.iter();
     findings.extend(troubles.map(|trouble| trouble.finding(name, recorded, told, known.fresh)));

@@ -123,6 +123,13 @@ pub struct Baseline {
     pub undecided: Vec<Version>,
 }
 
+impl Baseline {
+    /// Whether nothing is left to be said by somebody.
+    pub fn is_decided(&self) -> bool {
+        self.undecided.is_empty()
+    }
+}
+
 /// What told a baseline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BaselineSource {

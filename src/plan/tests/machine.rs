@@ -240,6 +240,14 @@ fn an_open_run_is_said() {
         finding.message
     );
     assert_eq!((steps(&plan).as_str(), plan.is_refused()), ("+2", false));
+    assert_eq!(finding.severity, Severity::Warning);
+    let known = Known {
+        recorded: Some(&recorded),
+        running: true,
+        ..Known::default()
+    };
+    let plan = of(&generation("2", [service("db", "1 2")]), known);
+    assert_eq!(only(&plan.findings, Code::Interrupted).severity, Severity::Note);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 mod escape;
 mod json;
+mod lists;
 mod markdown;
 mod select;
 mod summary;
@@ -14,6 +15,9 @@ mod text;
 mod words;
 
 pub use escape::{escape, lines};
+pub use lists::{
+    Generations, Happened, History, KeptBackup, ServiceStatus, Startable, State, Status, Verdict,
+};
 pub use select::{names, only_generation, only_plan};
 pub use summary::{Movement, Summary};
 
@@ -42,11 +46,42 @@ pub struct Options {
     pub chosen: bool,
 }
 
-/// What lies between two generations, to be reported.
+/// What a plan starts from.
+#[derive(Clone, Copy, Debug)]
+pub enum Origin<'a> {
+    /// Another generation.
+    Generation(&'a Generation),
+    /// A machine, as it is.
+    Machine(&'a Machine),
+}
+
+/// A machine and its record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// The directory of its record.
+    pub state_dir: String,
+    /// The record, where there is one.
+    pub record: Option<Record>,
+    /// What is to be said of how it was looked at, as sentences.
+    pub notes: Vec<String>,
+}
+
+/// A record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its identity.
+    pub id: String,
+    /// How many events there are.
+    pub events: u64,
+    /// When the last one was, as RFC 3339 has it.
+    pub last_event: String,
+}
+
+/// What lies between a generation or a machine and a generation, to be reported.
 #[derive(Clone, Copy, Debug)]
 pub struct Diff<'a> {
     /// What the plan starts from.
-    pub old: &'a Generation,
+    pub old: Origin<'a>,
     /// What the plan comes to.
     pub new: &'a Generation,
     /// The plan.
@@ -54,11 +89,20 @@ pub struct Diff<'a> {
 }
 
 impl Diff<'_> {
+    /// What the plan comes to, in a line.
+    pub fn summary(&self, options: Options) -> Summary {
+        let summary = Summary::of(self.plan, options.chosen);
+        Summary {
+            machine: matches!(self.old, Origin::Machine(_)),
+            ..summary
+        }
+    }
+
     /// Writes it down; ends in a line feed.
     pub fn write(&self, format: Format, options: Options) -> String {
         match format {
             Format::Text => text::diff(self, options),
-            Format::Json => json::diff(self, options),
+            Format::Json => json::plan(self, options),
             Format::Markdown => markdown::diff(self, options),
         }
     }

@@ -80,6 +80,8 @@ pub struct Summary {
     pub unread: bool,
     /// Whether these are only the services that somebody chose.
     pub chosen: bool,
+    /// Whether the plan starts from a machine, and not from another generation.
+    pub machine: bool,
 }
 
 /// Services, and the steps of all of them.
@@ -148,6 +150,7 @@ impl Summary {
         match (self.unread, self.chosen) {
             (true, _) => "no migrations were found",
             (false, true) => "no chosen service declares migrations",
+            (false, false) if self.machine => "the generation declares no migrations, and nothing is applied",
             (false, false) => "neither generation declares migrations",
         }
     }

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Movement;
 use super::select::programs;
 use super::summary::count;
+use super::{Machine, Movement, Origin};
 use crate::model::{
     Action, Direction, Generation, Migration, Part, Service, ServiceName, Setting, Text, Unknown, Version,
 };
-use crate::plan::{Baseline, BaselineSource, Finding, Plan, ServicePlan, Step, StepId};
+use crate::plan::{Baseline, BaselineSource, Finding, Plan, Presence, ServicePlan, Step, StepId};
 
 /// How an item of a list of what a step has is to be taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -112,6 +112,28 @@ pub(super) fn kind(generation: &Generation) -> String {
         Setting::Set(release) => format!("{kind}, NixOS {release}"),
         Setting::Unknown(_) => format!("{kind}, release unknown"),
     }
+}
+
+/// Where the memory of a machine is, and how long it is: `record 0123…, 42 events`.
+pub(super) fn record(machine: &Machine) -> String {
+    match &machine.record {
+        Some(record) => format!("record {}, {}", record.id, count_u64(record.events, "event")),
+        None => "no record yet".to_owned(),
+    }
+}
+
+fn count_u64(number: u64, singular: &str) -> String {
+    count(usize::try_from(number).unwrap_or(usize::MAX), singular)
+}
+
+/// On which side a service is declared, if that is to be said.
+pub(super) fn presence(service: &ServicePlan, origin: Origin<'_>) -> Option<&'static str> {
+    Some(match (service.presence, origin) {
+        (Presence::Both, _) => return None,
+        (Presence::Lost, _) => "no longer declared",
+        (Presence::Gained, Origin::Generation(_)) => "newly declared",
+        (Presence::Gained, Origin::Machine(_)) => "met for the first time",
+    })
 }
 
 /// Versions between commas.

@@ -3,27 +3,27 @@
 use std::collections::BTreeMap;
 
 use super::super::words::{self, Weight};
-use super::super::{Diff, Movement, Options, Summary};
+use super::super::{Diff, Movement, Options, Origin};
 use super::quote::{cell, code, html, prose};
-use super::{Page, heading, list, scripts, warning};
-use crate::plan::{Finding, Presence, ServicePlan, Step, StepId};
+use super::{Page, heading, list, on_machine, scripts, warning};
+use crate::plan::{Finding, ServicePlan, Step, StepId};
 
 /// Writes a plan.
 pub(in crate::report) fn diff(diff: &Diff<'_>, options: Options) -> String {
     let plan = diff.plan;
     let mut page = Page::default();
-    page.line(format!(
-        "### Migrations from {} to {}",
-        code(&diff.old.label),
-        code(&diff.new.label)
-    ));
-    page.block(format!("**{}**", Summary::of(plan, options.chosen)));
+    let from = match diff.old {
+        Origin::Generation(old) => code(&old.label),
+        Origin::Machine(_) => "this machine".to_owned(),
+    };
+    page.line(format!("### Migrations from {from} to {}", code(&diff.new.label)));
+    page.block(format!("**{}**", diff.summary(options)));
     if !plan.services.is_empty() {
         page.block("| Service | Direction | From → to | Steps | Findings |");
         page.line("|---|---|---|--:|---|");
     }
     for service in &plan.services {
-        page.line(row(service));
+        page.line(row(service, diff.old));
     }
     let places = words::places(plan);
     for (index, service) in plan.services.iter().enumerate() {
@@ -48,18 +48,17 @@ pub(in crate::report) fn diff(diff: &Diff<'_>, options: Options) -> String {
     }
     page.folded("What was compared", |page| {
         page.gap();
-        heading(page, "from ", diff.old);
+        match diff.old {
+            Origin::Generation(old) => heading(page, "from ", old),
+            Origin::Machine(machine) => on_machine(page, "from ", machine),
+        }
         heading(page, "to ", diff.new);
     });
     page.text
 }
 
-fn row(service: &ServicePlan) -> String {
-    let presence = match service.presence {
-        Presence::Both => "",
-        Presence::Lost => ", no longer declared",
-        Presence::Gained => ", newly declared",
-    };
+fn row(service: &ServicePlan, origin: Origin<'_>) -> String {
+    let presence = words::presence(service, origin).map(|presence| format!(", {presence}"));
     let mut codes: Vec<_> = service.findings.iter().map(|finding| finding.code).collect();
     codes.sort_unstable();
     codes.dedup();
@@ -70,7 +69,7 @@ fn row(service: &ServicePlan) -> String {
     };
     let cells = [
         code(service.name.as_str()),
-        format!("{}{presence}", Movement::of(service).name()),
+        format!("{}{}", Movement::of(service).name(), presence.unwrap_or_default()),
         words::way(service),
         format!("{}{waiting}", service.steps.len()),
         format!("{refused}{}", list(codes)),

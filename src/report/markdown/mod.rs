@@ -11,6 +11,7 @@ pub(super) use show::show;
 
 use std::fmt::Display;
 
+use super::Machine;
 use super::words::{self, Words};
 use crate::model::{Action, Generation};
 use quote::{block, code, prose};
@@ -67,6 +68,18 @@ fn heading(page: &mut Page, lead: &str, generation: &Generation) {
     }
     page.line(line);
     for note in &generation.notes {
+        page.line(format!("  - {}", prose(note)));
+    }
+}
+
+/// The record of a machine, and where it is.
+fn on_machine(page: &mut Page, lead: &str, machine: &Machine) {
+    page.line(format!(
+        "- {lead}this machine ({}): {}",
+        prose(&words::record(machine)),
+        code(&machine.state_dir)
+    ));
+    for note in &machine.notes {
         page.line(format!("  - {}", prose(note)));
     }
 }

@@ -23,7 +23,12 @@ const SAMPLES: [Named; 7] = [
 
 fn write(sample: &Sample, format: Format, options: Options) -> String {
     let Sample { old, new, plan } = sample;
-    Diff { old, new, plan }.write(format, options)
+    Diff {
+        old: Origin::Generation(old),
+        new,
+        plan,
+    }
+    .write(format, options)
 }
 
 /// What remains where colours are not wanted.

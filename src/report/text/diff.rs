@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::super::summary::count;
-use super::super::{Diff, Movement, Options, Summary};
+use super::super::{Diff, Movement, Options, Origin};
 use super::page::{Page, Tone, plain, span};
-use super::{direction, heading, items, list, location, scripts, warning, words};
+use super::{direction, heading, items, list, location, on_machine, scripts, warning, words};
 use crate::model::UnitName;
 use crate::plan::{Finding, Presence, ServicePlan, Severity, Step, StepId};
 
@@ -15,13 +15,16 @@ const STEP: usize = 6;
 /// Draws a plan.
 pub(in crate::report) fn diff(diff: &Diff<'_>, options: Options) -> String {
     let mut page = Page::new(options.width);
-    heading(&mut page, "from  ", diff.old);
+    match diff.old {
+        Origin::Generation(old) => heading(&mut page, "from  ", old),
+        Origin::Machine(machine) => on_machine(&mut page, "from  ", machine),
+    }
     heading(&mut page, "to    ", diff.new);
     let places = words::places(diff.plan);
     for (index, plan) in diff.plan.services.iter().enumerate() {
         if noteworthy(plan) {
             page.gap();
-            service(&mut page, &places, index, plan, options);
+            service(&mut page, &places, index, (plan, diff.old), options);
         }
     }
     let quiet: Vec<_> = diff
@@ -37,14 +40,10 @@ pub(in crate::report) fn diff(diff: &Diff<'_>, options: Options) -> String {
     }
     for finding in words::findings(diff.plan) {
         page.gap();
-        self::finding(&mut page, finding);
+        self::finding(&mut page, 0, finding);
     }
     page.gap();
-    page.line(
-        0,
-        2,
-        &[span(Tone::Strong, Summary::of(diff.plan, options.chosen))],
-    );
+    page.line(0, 2, &[span(Tone::Strong, diff.summary(options))]);
     page.finish()
 }
 
@@ -60,7 +59,7 @@ fn service(
     page: &mut Page,
     places: &BTreeMap<StepId, usize>,
     index: usize,
-    service: &ServicePlan,
+    (service, origin): (&ServicePlan, Origin<'_>),
     options: Options,
 ) {
     let refused = service.is_refused();
@@ -71,11 +70,7 @@ fn service(
         Movement::Undecided | Movement::Refused => Tone::Refused,
         Movement::Unchanged => Tone::Faint,
     };
-    let presence = match service.presence {
-        Presence::Both => "",
-        Presence::Lost => "  (no longer declared)",
-        Presence::Gained => "  (newly declared)",
-    };
+    let presence = words::presence(service, origin).map(|presence| format!("  ({presence})"));
     let mark = match refused && movement != Movement::Refused {
         true => "  refused",
         false => "",
@@ -89,7 +84,7 @@ fn service(
             span(tone, movement.name()),
             plain("  "),
             plain(words::way(service)),
-            span(Tone::Faint, presence),
+            span(Tone::Faint, presence.unwrap_or_default()),
             span(Tone::Refused, mark),
         ],
     );
@@ -146,7 +141,8 @@ fn step(page: &mut Page, place: Option<usize>, step: &Step, options: Options) {
     }
 }
 
-fn finding(page: &mut Page, finding: &Finding) {
+/// Draws a finding.
+pub(super) fn finding(page: &mut Page, indent: usize, finding: &Finding) {
     let tone = match finding.severity {
         Severity::Note => Tone::Note,
         Severity::Warning => Tone::Warning,
@@ -154,8 +150,8 @@ fn finding(page: &mut Page, finding: &Finding) {
     };
     let subject = words::subject(finding).map_or_else(String::new, |service| format!("{service}: "));
     page.line(
-        0,
-        2,
+        indent,
+        indent + 2,
         &[
             span(tone, finding.severity.name()),
             plain("["),
@@ -166,9 +162,9 @@ fn finding(page: &mut Page, finding: &Finding) {
         ],
     );
     if !finding.help.is_empty() {
-        page.prose(2, span(Tone::Faint, "help:"), &finding.help);
+        page.prose(indent + 2, span(Tone::Faint, "help:"), &finding.help);
     }
     if let Some(at) = &finding.at {
-        location(page, 2, "at ", at);
+        location(page, indent + 2, "at ", at);
     }
 }

@@ -1,14 +1,17 @@
 //! Text for an operator, on a page of a given width.
 
 mod diff;
+mod lists;
 mod page;
 mod show;
 
 pub(super) use diff::diff;
+pub(super) use lists::{generations, history, status};
 pub(super) use show::show;
 
 use page::{Page, Span, Tone, plain, span, whole};
 
+use super::Machine;
 use super::words::{self, Weight, Words};
 use crate::model::{Action, Direction, Generation, Location};
 
@@ -41,6 +44,25 @@ fn heading(page: &mut Page, lead: &str, generation: &Generation) {
         page.line(indent, indent, &[span(Tone::Faint, identity)]);
     }
     for note in &generation.notes {
+        page.prose(indent, span(Tone::Note, "note:"), note);
+    }
+}
+
+/// Draws what a machine is behind a lead: its record, and where that is.
+fn on_machine(page: &mut Page, lead: &str, machine: &Machine) {
+    let indent = lead.len();
+    page.line(
+        0,
+        indent,
+        &[
+            span(Tone::Faint, lead),
+            span(Tone::Strong, "this machine"),
+            plain("  "),
+            plain(words::record(machine)),
+        ],
+    );
+    page.line(indent, indent, &[span(Tone::Faint, &machine.state_dir)]);
+    for note in &machine.notes {
         page.prose(indent, span(Tone::Note, "note:"), note);
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! What is not set is `null`, and what could not be told is `{"unknown": {…}}`.
 
+pub(super) mod lists;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::select::programs;
-use super::{Diff, Movement, Options, Summary};
+use super::{Diff, Machine, Movement, Options, Origin, Summary};
 use crate::model::{
     Action, Direction, Generation, Kind, Location, Migration, Program, Service, ServiceName, Setting, Text,
     Unknown,
@@ -15,16 +17,13 @@ use crate::model::{
 use crate::plan::{Baseline, BaselineSource, Finding, Presence, ServicePlan, Step};
 
 /// The number of the format; a change that breaks a reader raises it.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 /// Writes a plan.
-pub(super) fn diff(diff: &Diff<'_>, options: Options) -> String {
+pub(super) fn plan(diff: &Diff<'_>, options: Options) -> String {
     let plan = diff.plan;
-    print(&DiffDocument {
-        format: FORMAT,
-        old: diff.old.into(),
-        new: diff.new.into(),
-        summary: Summary::of(plan, options.chosen).into(),
+    let body = BodyDocument {
+        summary: diff.summary(options).into(),
         services: plan
             .services
             .iter()
@@ -40,7 +39,21 @@ pub(super) fn diff(diff: &Diff<'_>, options: Options) -> String {
             })
             .collect(),
         findings: plan.findings.iter().map(FindingDocument::from).collect(),
-    })
+    };
+    match diff.old {
+        Origin::Generation(old) => print(&DiffDocument {
+            format: FORMAT,
+            old: old.into(),
+            new: diff.new.into(),
+            body,
+        }),
+        Origin::Machine(machine) => print(&MachinePlanDocument {
+            format: FORMAT,
+            machine: machine.into(),
+            target: diff.new.into(),
+            body,
+        }),
+    }
 }
 
 /// Writes a generation.
@@ -61,7 +74,7 @@ pub(super) fn show(generation: &Generation, options: Options) -> String {
 }
 
 #[expect(clippy::expect_used, reason = "an empty document would be worse than none")]
-fn print(document: &impl Serialize) -> String {
+pub(super) fn print(document: &impl Serialize) -> String {
     // serde_json refuses maps whose keys are no strings, and these documents have none.
     let mut text = serde_json::to_string_pretty(document).expect("a document of plain values");
     text.push('\n');
@@ -196,11 +209,56 @@ impl From<&Generation> for GenerationDocument {
     }
 }
 
+/// What a machine is.
+#[derive(Serialize)]
+pub(super) struct MachineDocument {
+    state_dir: String,
+    record: Option<RecordDocument>,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct RecordDocument {
+    id: String,
+    events: u64,
+    last_event: String,
+}
+
+impl From<&Machine> for MachineDocument {
+    fn from(machine: &Machine) -> Self {
+        let record = machine.record.as_ref();
+        Self {
+            state_dir: machine.state_dir.clone(),
+            record: record.map(|record| RecordDocument {
+                id: record.id.clone(),
+                events: record.events,
+                last_event: record.last_event.clone(),
+            }),
+            notes: machine.notes.clone(),
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct DiffDocument {
     format: u32,
     old: GenerationDocument,
     new: GenerationDocument,
+    #[serde(flatten)]
+    body: BodyDocument,
+}
+
+#[derive(Serialize)]
+struct MachinePlanDocument {
+    format: u32,
+    machine: MachineDocument,
+    target: GenerationDocument,
+    #[serde(flatten)]
+    body: BodyDocument,
+}
+
+#[derive(Serialize)]
+struct BodyDocument {
     summary: SummaryDocument,
     services: Vec<PlanDocument>,
     order: Vec<Place>,

@@ -66,8 +66,7 @@ pub fn point(_: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Whether what is written is to be flushed. One test takes out every flush, to see that it notices; the library's own tests,
-/// which no power loss can end, need none.
+/// Whether a test takes out every flush, to see that it notices.
 pub fn flushes() -> bool {
-    !cfg!(test) && (!cfg!(feature = "faults") || std::env::var_os("NIXMIG_FAULT_NO_FLUSH").is_none())
+    !cfg!(feature = "faults") || std::env::var_os("NIXMIG_FAULT_NO_FLUSH").is_none()
 }

@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use nixmig::generation::ReadOptions;
 use nixmig::model::ServiceName;
+use nixmig::record::Place;
 use nixmig::report;
 
 use super::exit;
@@ -38,7 +39,7 @@ impl Cli {
     pub(super) fn described() -> clap::Command {
         let mut command = Self::command();
         let guide = guide();
-        for name in ["diff", "show"] {
+        for name in ["diff", "show", "plan"] {
             command = command.mut_subcommand(name, |command| command.after_long_help(&guide));
         }
         command.after_long_help(guide)
@@ -52,6 +53,14 @@ pub(super) enum Command {
     Diff(Diff),
     /// Say what one generation declares
     Show(Show),
+    /// Say which steps this machine's state takes when a generation starts
+    Plan(Plan),
+    /// Say what every service's state is on, and what needs a hand
+    Status(Status),
+    /// Say what happened to the state of this machine, newest last
+    History(History),
+    /// List what this machine can start, and whether its state may go there
+    Generations(Generations),
     /// Print the completions of a shell
     Completions(Completions),
     /// Print the manual page, or write one for every command
@@ -95,6 +104,92 @@ pub(super) struct Show {
     pub(super) report: Report,
 }
 
+/// `nixmig plan`.
+#[derive(Debug, Args)]
+pub(super) struct Plan {
+    /// The generation that is to start (a reference, see --help); left out, the one that runs
+    #[arg(
+        value_name = "GEN",
+        long_help = "The generation that is to start, as a reference: see below; left out, the one that runs",
+        value_hint = ValueHint::AnyPath
+    )]
+    pub(super) generation: Option<OsString>,
+    /// The generation that ran last, for state that the record does not know; left out, the one that runs, or ran before it
+    #[arg(long, value_name = "REF", value_hint = ValueHint::AnyPath)]
+    pub(super) from: Option<OsString>,
+    /// End with 4 where anything is refused, else with 3 where there are steps
+    #[arg(long)]
+    pub(super) exit_code: bool,
+    #[command(flatten)]
+    pub(super) read: Read,
+    #[command(flatten)]
+    pub(super) memory: Memory,
+    #[command(flatten)]
+    pub(super) report: Report,
+}
+
+/// `nixmig status`.
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    #[command(flatten)]
+    pub(super) machine: Machine,
+    #[command(flatten)]
+    pub(super) list: List,
+}
+
+/// `nixmig history`.
+#[derive(Debug, Args)]
+pub(super) struct History {
+    /// Only what happened to this service
+    #[arg(value_name = "SERVICE")]
+    pub(super) service: Option<ServiceName>,
+    /// Only the newest so many events
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) last: Option<usize>,
+    /// Show the last lines of what scripts said
+    #[arg(long)]
+    pub(super) output: bool,
+    #[command(flatten)]
+    pub(super) machine: Machine,
+    #[command(flatten)]
+    pub(super) list: List,
+}
+
+/// `nixmig generations`.
+#[derive(Debug, Args)]
+pub(super) struct Generations {
+    #[command(flatten)]
+    pub(super) machine: Machine,
+    #[command(flatten)]
+    pub(super) list: List,
+}
+
+/// A machine: its generations and its memory.
+#[derive(Debug, Args)]
+pub(super) struct Machine {
+    #[command(flatten)]
+    pub(super) below: Below,
+    #[command(flatten)]
+    pub(super) memory: Memory,
+}
+
+/// How a list is written.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Report")]
+pub(super) struct List {
+    /// How to write it
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    format: ListFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ListFormat {
+    /// For people
+    Text,
+    /// For programs: one document as docs/schema has it
+    Json,
+}
+
 /// `nixmig completions`.
 #[derive(Debug, Args)]
 pub(super) struct Completions {
@@ -117,15 +212,38 @@ pub(super) struct Read {
     /// Take references as attributes of this Nix file; one that is left out is the whole file
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) file: Option<PathBuf>,
+    #[command(flatten)]
+    below: Below,
+    /// Give an evaluation up after this long; without, it may take any time
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
+}
+
+/// Where the generations of a machine are.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Reading")]
+pub(super) struct Below {
     /// Read `current`, profiles and store paths below another root directory
     #[arg(long, value_name = "DIR", default_value = "/", value_hint = ValueHint::DirPath)]
     root: PathBuf,
     /// The profile whose generations numbers name
     #[arg(long, value_name = "PATH", default_value = "/nix/var/nix/profiles/system", value_hint = ValueHint::AnyPath)]
     profile: PathBuf,
-    /// Give an evaluation up after this long; without, it may take any time
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    timeout: Option<Duration>,
+}
+
+/// Where the memory of a machine is. Below --root, as all that is the machine's.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Machine")]
+pub(super) struct Memory {
+    /// The directory of the record and of backups
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/nixmig", value_hint = ValueHint::DirPath, hide_short_help = true)]
+    state_dir: PathBuf,
+    /// The directory of what the garbage collector keeps for the way back
+    #[arg(long, value_name = "DIR", default_value = "/nix/var/nix/gcroots/nixmig", value_hint = ValueHint::DirPath, hide_short_help = true)]
+    gc_roots: PathBuf,
+    /// Believe the clock, though the record's last event is more than an hour ahead of it
+    #[arg(long, hide_short_help = true)]
+    pub(super) clock_is_right: bool,
 }
 
 /// How a report is written.
@@ -157,10 +275,49 @@ impl Read {
     /// The same for the readers.
     pub(super) fn options(&self, report: &Report) -> ReadOptions {
         ReadOptions {
-            root: self.root.clone(),
-            profile: self.profile.clone(),
             scripts: report.scripts,
             timeout: self.timeout,
+            ..self.below.options()
+        }
+    }
+
+    /// Where the generations of the machine are.
+    pub(super) fn below(&self) -> &Below {
+        &self.below
+    }
+}
+
+impl Below {
+    /// The same for the readers, which show no scripts.
+    pub(super) fn options(&self) -> ReadOptions {
+        ReadOptions {
+            root: self.root.clone(),
+            profile: self.profile.clone(),
+            ..ReadOptions::default()
+        }
+    }
+}
+
+impl Memory {
+    /// The same for the record.
+    pub(super) fn place(&self, below: &Below) -> Place {
+        let inside = |path: &Path| match path.strip_prefix("/") {
+            Ok(path) => below.root.join(path),
+            Err(_) => path.to_owned(),
+        };
+        Place {
+            state_dir: inside(&self.state_dir),
+            gc_roots: inside(&self.gc_roots),
+        }
+    }
+}
+
+impl List {
+    /// The format for the renderers.
+    pub(super) fn format(&self) -> report::Format {
+        match self.format {
+            ListFormat::Text => report::Format::Text,
+            ListFormat::Json => report::Format::Json,
         }
     }
 }

@@ -9,11 +9,13 @@ use anstyle::AnsiColor;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 use nixmig::generation::ReadError;
 use nixmig::generation::gate::GateError;
+use nixmig::machine::MachineError;
 use nixmig::model::ServiceName;
+use nixmig::record::RecordError;
 use nixmig::report::escape;
 use textwrap::{WordSeparator, WordSplitter};
 
-use super::output;
+use super::{advice, output};
 
 /// What every failure of a command that only reads leaves behind.
 const UNTOUCHED: &str = "Nothing was changed.";
@@ -31,6 +33,10 @@ pub(super) enum Failure {
         /// Why.
         error: Box<ReadError>,
     },
+    /// The machine cannot be looked at.
+    Machine(Box<MachineError>),
+    /// The record cannot be used.
+    Record(Box<RecordError>),
     /// `--service` names what is not there.
     UnknownService {
         /// What was named.
@@ -97,6 +103,17 @@ fn diagnose(failure: &Failure) -> Diagnosis<'_> {
                 )
             }
         }
+        Failure::Machine(error) => match &**error {
+            MachineError::Record(error) => record(error),
+            error => Diagnosis {
+                causes: Some(error),
+                ..Diagnosis::new(
+                    "the machine cannot be looked at".to_owned(),
+                    advice::on_machine(error),
+                )
+            },
+        },
+        Failure::Record(error) => record(error),
         Failure::UnknownService { name, there } => {
             let help = match there.as_slice() {
                 [] => "Neither declared nor well-known services were found at all.".to_owned(),
@@ -129,6 +146,16 @@ fn diagnose(failure: &Failure) -> Diagnosis<'_> {
     }
 }
 
+fn record(error: &RecordError) -> Diagnosis<'_> {
+    Diagnosis {
+        causes: Some(error),
+        ..Diagnosis::new(
+            "the record of this machine cannot be read".to_owned(),
+            advice::on_record(error),
+        )
+    }
+}
+
 /// A gate's text with its name, which the error itself carries beside the text.
 fn in_gate(gate: &GateError) -> Option<Source<'_>> {
     let text = gate.text.clone()?;
@@ -144,6 +171,16 @@ fn list(names: &[ServiceName]) -> String {
 }
 
 impl Failure {
+    /// The machine cannot be looked at.
+    pub(super) fn machine(error: MachineError) -> Self {
+        Self::Machine(Box::new(error))
+    }
+
+    /// The record cannot be used.
+    pub(super) fn record(error: RecordError) -> Self {
+        Self::Record(Box::new(error))
+    }
+
     /// The signal that ended the command, if one did.
     pub(super) fn signal(&self) -> Option<i32> {
         match self {

@@ -3,7 +3,7 @@
 use std::mem::ManuallyDrop;
 
 use nixmig::plan;
-use nixmig::report::{Diff as Report, Summary, names, only_plan};
+use nixmig::report::{Diff as Report, Origin, names, only_plan};
 
 use super::args::Diff;
 use super::diagnostic::Failure;
@@ -20,16 +20,11 @@ pub(super) fn run(args: &Diff) -> Result<Exit, Failure> {
         plan = only_plan(&plan, &chosen);
     }
     let report = Report {
-        old,
+        old: Origin::Generation(old),
         new,
         plan: &plan,
     };
     let options = args.report.options();
     output::print(&report.write(args.report.format(), options)).map_err(Failure::Output)?;
-    let summary = Summary::of(&plan, options.chosen);
-    Ok(match (args.exit_code, summary.refusals, summary.steps()) {
-        (false, ..) | (true, 0, 0) => Exit::Fine,
-        (true, 0, _) => Exit::Steps,
-        (true, ..) => Exit::Refused,
-    })
+    Ok(Exit::of(&report.summary(options), args.exit_code))
 }

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use nixmig::report::Summary;
+
 /// The exit codes. Their numbers are an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -15,10 +17,12 @@ pub(crate) enum Exit {
     Steps,
     /// `--exit-code` was given, and something is refused.
     Refused,
+    /// A run was interrupted or failed, and needs somebody.
+    Resume,
 }
 
 /// Every code with its meaning, for `--help`.
-pub(super) const MEANINGS: [(Exit, &str); 5] = [
+pub(super) const MEANINGS: [(Exit, &str); 6] = [
     (Exit::Fine, "fine"),
     (Exit::Error, "error; stderr says what failed and what to do next"),
     (Exit::Usage, "the command line is wrong"),
@@ -27,9 +31,22 @@ pub(super) const MEANINGS: [(Exit, &str); 5] = [
         "--exit-code was given, and there are steps; nothing is refused",
     ),
     (Exit::Refused, "--exit-code was given, and something is refused"),
+    (
+        Exit::Resume,
+        "a run was interrupted or failed; `nixmig status` says what to do",
+    ),
 ];
 
 impl Exit {
+    /// What a plan ends with; only `--exit-code` asks for more than that it was made.
+    pub(super) fn of(summary: &Summary, asked: bool) -> Self {
+        match (asked, summary.refusals, summary.steps()) {
+            (false, ..) | (true, 0, 0) => Self::Fine,
+            (true, 0, _) => Self::Steps,
+            (true, ..) => Self::Refused,
+        }
+    }
+
     /// The number.
     pub(super) fn number(self) -> u8 {
         match self {
@@ -38,6 +55,7 @@ impl Exit {
             Self::Usage => 2,
             Self::Steps => 3,
             Self::Refused => 4,
+            Self::Resume => 5,
         }
     }
 }

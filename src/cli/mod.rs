@@ -1,14 +1,20 @@
 //! The command line: words in, an exit code out. Every command has a file of its own; none decides anything about migrations.
 
+mod advice;
 mod args;
 mod completions;
 mod diagnostic;
 mod diff;
 mod exit;
+mod generations;
+mod history;
+mod machine;
 mod man;
 mod output;
+mod plan;
 mod read;
 mod show;
+mod status;
 
 use std::ffi::OsString;
 
@@ -46,6 +52,10 @@ pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     let result = match &cli.command {
         Command::Diff(args) => diff::run(args),
         Command::Show(args) => show::run(args),
+        Command::Plan(args) => plan::run(args),
+        Command::Status(args) => status::run(args),
+        Command::History(args) => history::run(args),
+        Command::Generations(args) => generations::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
     };

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 
 use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
+use nixmig::report;
 
 /// The width of text where there is no terminal, in columns, and the most that is used of a terminal.
 const WIDEST: usize = 100;
@@ -40,6 +41,15 @@ pub(super) fn complain(text: &str) {
 /// Turns colours off for all that is written from here on, clap's help included.
 pub(super) fn without_colours() {
     ColorChoice::Never.write_global();
+}
+
+/// How a list is drawn.
+pub(super) fn options() -> report::Options {
+    report::Options {
+        width: width(),
+        scripts: false,
+        chosen: false,
+    }
 }
 
 /// How many columns a report may take: `COLUMNS`, else the terminal's.

@@ -53,6 +53,9 @@ fn help() {
         ("help_short", &["-h"]),
         ("help_diff", &["diff", "--help"]),
         ("help_show_short", &["show", "-h"]),
+        ("help_plan", &["plan", "--help"]),
+        ("help_status_short", &["status", "-h"]),
+        ("help_history", &["history", "--help"]),
         ("help_nothing", &[]),
         ("help_diff_nothing", &["diff"]),
     ] {
@@ -157,8 +160,12 @@ fn manual_pages() {
         [
             "nixmig-completions.1",
             "nixmig-diff.1",
+            "nixmig-generations.1",
+            "nixmig-history.1",
             "nixmig-man.1",
+            "nixmig-plan.1",
             "nixmig-show.1",
+            "nixmig-status.1",
             "nixmig.1"
         ]
     );
@@ -182,8 +189,13 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) fn new() -> Self {
+        Self::in_directory(&std::env::temp_dir())
+    }
+
+    /// The same, below a directory.
+    pub(crate) fn in_directory(directory: &std::path::Path) -> Self {
         let machine = Self {
-            directory: tempfile::tempdir().unwrap(),
+            directory: tempfile::tempdir_in(directory).unwrap(),
         };
         for (number, release) in [(1, "24.11"), (2, "25.05")] {
             machine.write(number, "nixos-version", release);

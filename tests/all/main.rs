@@ -23,6 +23,7 @@ mod flake;
 #[path = "../common/images.rs"]
 mod images;
 mod input;
+mod machine;
 mod source;
 mod text;
 mod traced;

@@ -1,0 +1,96 @@
+//! `nixmig status`: what every service's state is on, and what needs a hand.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use nixmig::generation::read_closure;
+use nixmig::machine::{Host, size};
+use nixmig::model::{Generation, Kind, Recorded, ServiceName};
+use nixmig::plan::ServicePlan;
+use nixmig::report::{KeptBackup, ServiceStatus, Status as Report};
+
+use super::args::Status;
+use super::diagnostic::Failure;
+use super::exit::Exit;
+use super::{machine, output};
+
+pub(super) fn run(args: &Status) -> Result<Exit, Failure> {
+    let read = args.machine.below.options();
+    let place = args.machine.memory.place(&args.machine.below);
+    let host = machine::look(read.clone(), place, &args.machine.memory, None, &machine::unasked)?;
+    let running = host.running();
+    let target = match &running {
+        Some(toplevel) => read_closure(toplevel, "current", &read).map_err(|error| Failure::Read {
+            subject: "the generation that runs".to_owned(),
+            error: Box::new(error),
+        })?,
+        // Where nothing runs, nothing is declared, and the record is all there is to tell.
+        None => Generation {
+            units_complete: true,
+            ..Generation::new("none", Kind::Closure)
+        },
+    };
+    let planned = host.plan(target).map_err(Failure::machine)?;
+    let services: Vec<_> = planned
+        .plan
+        .services
+        .iter()
+        .map(|plan| status(&host, plan))
+        .collect();
+    let heading = machine::heading(&host, &planned.notes);
+    let generation = running
+        .as_ref()
+        .map(|toplevel| match planned.target.release.value() {
+            Some(release) => format!("{} (NixOS {release})", toplevel.display()),
+            None => toplevel.display().to_string(),
+        });
+    let report = Report {
+        machine: &heading,
+        generation: generation.as_deref(),
+        services: &services,
+    };
+    let text = report.write(args.list.format(), output::options());
+    output::print(&text).map_err(Failure::Output)?;
+    Ok(match report.needs_resume() {
+        true => Exit::Resume,
+        false => Exit::Fine,
+    })
+}
+
+fn status(host: &Host<'_>, plan: &ServicePlan) -> ServiceStatus {
+    let recorded = host.view().and_then(|view| view.services.get(&plan.name));
+    ServiceStatus {
+        plan: plan.clone(),
+        running: host.is_locked(&plan.name),
+        held: held(host, &plan.name, recorded),
+        backups: recorded.map(backups).unwrap_or_default(),
+    }
+}
+
+fn held(
+    host: &Host<'_>,
+    name: &ServiceName,
+    recorded: Option<&Recorded>,
+) -> BTreeSet<nixmig::model::UnitName> {
+    let unmet = host.view().and_then(|view| view.unmet.get(name));
+    match (recorded, unmet) {
+        (Some(recorded), _) => recorded.held.clone(),
+        (None, Some(unmet)) => unmet.held.clone(),
+        (None, None) => BTreeSet::new(),
+    }
+}
+
+/// The backups of the run that is open, which are kept until it ends well.
+fn backups(recorded: &Recorded) -> Vec<KeptBackup> {
+    let steps = recorded.open_run.iter().flat_map(|run| &run.steps);
+    let kept = steps.filter_map(|step| {
+        let backup = step.backup.as_ref()?;
+        Some(KeptBackup {
+            direction: step.direction,
+            version: step.version,
+            directory: backup.directory.clone(),
+            bytes: size(Path::new(&backup.directory)),
+        })
+    });
+    kept.collect()
+}

@@ -15,6 +15,7 @@ mod files;
 #[path = "../../tests/common/fixtures.rs"]
 mod fixtures;
 mod footprint;
+mod host;
 mod machine;
 mod measure;
 mod planning;
@@ -38,12 +39,13 @@ pub(crate) type Helper = fn(&Path) -> Outcome<()>;
 /// A part of the run, by how it is called; it may use a directory of its own.
 type Part = (&'static str, fn(&Path) -> Outcome<Vec<Comparison>>);
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("closure", |scratch| built::closures(fixtures()?, scratch)),
     ("derivation", |scratch| built::derivations(fixtures()?, scratch)),
     ("evaluation", |scratch| evaluation::compare(fixtures()?, scratch)),
     ("source", |scratch| source::compare(fixtures()?, scratch)),
     ("planning", planning::compare),
+    ("machine", |scratch| host::plans(fixtures()?, scratch)),
     ("footprint", footprint::measure),
 ];
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use nixmig::model::{Backup, BackupBy, Definition, RunId, ServiceName, Version};
 use nixmig::record::stamp::{self, Stamp};
@@ -12,7 +13,7 @@ use crate::cli::{Machine, seen};
 const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
 /// A machine made by hand whose record and state directories lie below its root.
-struct Host {
+pub(crate) struct Host {
     machine: Machine,
     hidden: Vec<(String, &'static str)>,
 }
@@ -122,6 +123,11 @@ impl Host {
         ]
     }
 
+    /// nixmig on it.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        self.machine.nixmig(arguments)
+    }
+
     /// What it says, with what differs from run to run taken out.
     fn seen(&self, arguments: &[&str]) -> String {
         let hidden: Vec<_> = self
@@ -129,7 +135,7 @@ impl Host {
             .iter()
             .map(|(text, shown)| (text.as_str(), *shown))
             .collect();
-        seen(&mut self.machine.nixmig(arguments), &hidden)
+        seen(&mut self.command(arguments), &hidden)
     }
 }
 
@@ -245,6 +251,22 @@ impl Host {
         ]);
         events
     }
+}
+
+/// Machines without a record, and with records of all kinds.
+pub(crate) fn machines() -> Vec<Host> {
+    let events: [fn(&Host) -> Vec<Event>; 4] =
+        [|_| Vec::new(), |host| host.met(OLD, 1), Host::begun, Host::stuck];
+    let machine = |events: fn(&Host) -> Vec<Event>| {
+        let mut host = Host::new();
+        host.data();
+        let events = events(&host);
+        if !events.is_empty() {
+            host.record(&events);
+        }
+        host
+    };
+    events.into_iter().map(machine).collect()
 }
 
 /// All reports of one machine.

@@ -19,8 +19,7 @@ mod script;
 mod signals;
 
 pub(crate) use dialogue::{Dialogue, Question};
-pub(crate) use script::Script;
-pub use script::adopt_orphans;
+pub(crate) use script::{Script, adopt_orphans};
 pub use signals::die_of;
 
 /// How long a process group that was told to end, or whose leader has ended, may take before it is killed.

@@ -13,6 +13,7 @@ mod man;
 mod output;
 mod plan;
 mod read;
+mod run_as;
 mod show;
 mod status;
 
@@ -26,6 +27,9 @@ use exit::Exit;
 /// Runs nixmig.
 pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     let words: Vec<_> = words.into_iter().collect();
+    if let Some(exit) = run_as::run(&words) {
+        return exit;
+    }
     // clap writes its own errors before it could say what was asked for.
     if words
         .iter()

@@ -3,9 +3,32 @@
 //! Walks the path that it is given and decides no order; knows no command line.
 
 pub mod backup;
+mod definition;
+mod direct;
+mod engine;
 mod environment;
+mod error;
+mod lock;
 pub mod occupancy;
+pub mod privileges;
 mod progress;
+mod resume;
+mod run;
+mod script;
+mod settle;
+mod step;
+mod undo;
 
+pub use definition::Known;
+pub use direct::DirectExecutor;
+pub use engine::{Arrival, Engine, Walk, unacknowledged};
 pub use environment::{Told, environment};
+pub use error::{Left, Named, Problem, WalkError};
+pub use lock::lock;
 pub use progress::{Happening, Progress, ProgressEvent, Silent, StepAt};
+pub use resume::{Assumption, Said};
+pub use script::{Ended, ExecuteError, Executor, ScriptError, ScriptJob, check};
+pub use settle::{ATTEMPTS, Settled};
+
+#[cfg(test)]
+mod tests;

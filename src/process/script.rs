@@ -37,7 +37,7 @@ static ADOPTS: AtomicBool = AtomicBool::new(false);
 /// # Errors
 ///
 /// Fails where the kernel knows nothing of it.
-pub fn adopt_orphans() -> io::Result<()> {
+pub(crate) fn adopt_orphans() -> io::Result<()> {
     set_child_subreaper(Some(getpid()))?;
     ADOPTS.store(true, Ordering::Relaxed);
     Ok(())

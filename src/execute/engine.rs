@@ -1,0 +1,443 @@
+//! Owns walking a path: what is checked before a run begins, its beginning and its end. One step is next door.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::definition::{Known, units};
+use super::error::{Left, Named, Problem, WalkError};
+use super::occupancy::{self, Occupancy};
+use super::progress::{Happening, Progress, ProgressEvent, StepAt};
+use super::run::{Planned, Run, Scene};
+use super::script::Executor;
+use crate::fault;
+use crate::model::{Block, Direction, OpenRun, Phase, Recorded, RunId, ServiceName, Version};
+use crate::plan::Step;
+use crate::record::{
+    Acknowledgement, Event, Place, Record, RecordError, RunOutcome, ServiceLock, StepRecord, View, new_run,
+    roots,
+};
+
+/// Runs the path of one service, settles what an earlier run left, and resumes. Holds the service's lock for as long as it lives,
+/// and lends it to scripts.
+pub struct Engine<'a> {
+    /// Where the machine's memory is.
+    pub place: &'a Place,
+    /// The record.
+    pub record: &'a mut Record,
+    /// The lock of the service.
+    pub lock: &'a mut ServiceLock,
+    /// The service.
+    pub service: &'a ServiceName,
+    /// Runs the scripts.
+    pub executor: &'a dyn Executor,
+    /// Hears what happens.
+    pub progress: &'a dyn Progress,
+    /// Where control groups are: [`occupancy::CGROUPS`].
+    pub cgroups: &'a Path,
+}
+
+/// A path to walk.
+#[derive(Clone, Debug)]
+pub struct Walk<'a> {
+    /// The toplevel of the generation that starts.
+    pub generation: &'a str,
+    /// Its definition of the service; none where it has none.
+    pub target: Option<&'a Known>,
+    /// What the path was planned from, in the order of application.
+    pub applied: &'a [Version],
+    /// The path.
+    pub steps: &'a [Step],
+    /// The package of the generation that ran last, for where the record knows of none.
+    pub previous_package: Option<&'a str>,
+    /// Versions whose destructive actions are accepted now, whichever way.
+    pub acknowledge: &'a BTreeSet<Version>,
+    /// How they were, in words: `--acknowledge`.
+    pub acknowledged_by: &'a str,
+}
+
+/// The end of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The run that went there; none where there was nothing to do.
+    pub run: Option<RunId>,
+    /// What is applied now, in the order of application.
+    pub applied: Vec<Version>,
+}
+
+/// The steps of a path that have to be acknowledged and are not: by the module, on this machine, or now.
+pub fn unacknowledged<'p>(
+    steps: &'p [Step],
+    service: &ServiceName,
+    view: Option<&View>,
+    now: &BTreeSet<Version>,
+) -> Vec<&'p Step> {
+    let stored = |step: &Step| {
+        let acknowledgement = acknowledgement(service, step);
+        view.is_some_and(|view| view.acknowledged.contains(&acknowledgement))
+    };
+    let steps = steps.iter().filter(|step| step.needs_acknowledgement);
+    steps
+        .filter(|step| !now.contains(&step.version()) && !stored(step))
+        .collect()
+}
+
+fn acknowledgement(service: &ServiceName, step: &Step) -> Acknowledgement {
+    (
+        service.clone(),
+        step.version(),
+        step.direction,
+        step.action().digest,
+    )
+}
+
+impl Engine<'_> {
+    /// Walks a path to its end, or brings back what it did. An open run that goes the same way goes on; any other has to be
+    /// [settled](Self::settle) before the path is planned.
+    ///
+    /// # Errors
+    ///
+    /// See [`WalkError`], which says how the state was left.
+    pub fn walk(&mut self, walk: &Walk<'_>) -> Result<Arrival, WalkError> {
+        let run = match self.begin(walk) {
+            Ok(Some(run)) => run,
+            Ok(None) => {
+                return Ok(Arrival {
+                    run: None,
+                    applied: walk.applied.to_vec(),
+                });
+            }
+            Err(problem) => return Err(self.error(problem, Left::Untouched)),
+        };
+        for scene in &run.steps {
+            let phase = self
+                .phase(&run.id, scene.n)
+                .map_err(|problem| self.error(problem, Left::Open))?;
+            if phase == Phase::Finished {
+                continue;
+            }
+            if let Err(trouble) = self.step(&run, scene) {
+                return Err(self.undo(&run, scene, trouble));
+            }
+        }
+        self.arrive(&run)
+    }
+
+    /// Makes sure that the path can be walked, and begins the run, or finds the open one that goes there. None where there is
+    /// nothing to do.
+    fn begin(&mut self, walk: &Walk<'_>) -> Result<Option<Run>, Problem> {
+        let view = self.record.view()?;
+        let recorded = view.services.get(self.service).ok_or(Problem::NotMet)?;
+        if recorded.versions() != walk.applied {
+            return Err(Problem::Changed);
+        }
+        passes(recorded, walk.steps)?;
+        if let Some(open) = &recorded.open_run {
+            return self.go_on(walk, &view, recorded, open).map(Some);
+        }
+        if walk.steps.is_empty() {
+            return Ok(None);
+        }
+        if let Some(step) = walk.steps.iter().find(|step| is_stranded(step)) {
+            return Err(Problem::NoWay(step.version()));
+        }
+        let missing = unacknowledged(walk.steps, self.service, Some(&view), walk.acknowledge);
+        if !missing.is_empty() {
+            let named = missing.iter().map(|step| Planned::of(step).named());
+            return Err(Problem::Unacknowledged(named.collect()));
+        }
+        self.check_steps(walk, &view, recorded)?;
+
+        let run = new_run().map_err(|problem| Problem::Io {
+            doing: "no id could be made for the run".to_owned(),
+            problem,
+        })?;
+        let mut events: Vec<_> = walk
+            .steps
+            .iter()
+            .filter(|step| step.needs_acknowledgement && walk.acknowledge.contains(&step.version()))
+            .map(|step| Event::Acknowledged {
+                service: self.service.clone(),
+                version: step.version(),
+                direction: step.direction.into(),
+                digest: step.action().digest,
+                by: walk.acknowledged_by.to_owned(),
+            })
+            .collect();
+        events.extend(self.keep(walk, recorded)?);
+        events.push(Event::RunBegun {
+            run: run.clone(),
+            service: self.service.clone(),
+            generation: walk.generation.to_owned(),
+            applied: walk.applied.to_vec(),
+            steps: records(walk, recorded),
+        });
+        self.record.append(&events)?;
+        self.reached("run-begun")?;
+        let run = self.open_run()?.ok_or(Problem::Overtaken(run))?;
+        self.tell(
+            None,
+            Happening::Run {
+                run: &run.id,
+                again: false,
+            },
+        );
+        self.name_run(&run.id);
+        Ok(Some(run))
+    }
+
+    /// Roots what the run and its undoing need, and what is to be recorded of it.
+    fn keep(&self, walk: &Walk<'_>, recorded: &Recorded) -> Result<Vec<Event>, Problem> {
+        let mut events = Vec::new();
+        if let (None, Some(package)) = (&recorded.package, walk.previous_package) {
+            roots::keep_package(self.place, self.service, package)?;
+            events.push(Event::PackageRan {
+                service: self.service.clone(),
+                package: package.to_owned(),
+            });
+        }
+        if let Some(target) = walk.target {
+            roots::keep(self.place, self.service, &target.definition)?;
+            events.push(Event::Defined {
+                service: self.service.clone(),
+                definition: target.definition.clone(),
+                current: target.has_all(walk.applied),
+            });
+        }
+        Ok(events)
+    }
+
+    /// Whether an open run goes where a path does. Its finished steps are the part of the path that is behind.
+    fn go_on(
+        &mut self,
+        walk: &Walk<'_>,
+        view: &View,
+        recorded: &Recorded,
+        open: &OpenRun,
+    ) -> Result<Run, Problem> {
+        let ahead = open.steps.iter().skip_while(|step| step.phase == Phase::Finished);
+        let same = open.generation == walk.generation
+            && ahead
+                .map(|step| (step.direction, step.version, &step.swallowed, step.digest))
+                .eq(walk.steps.iter().map(|step| {
+                    (
+                        step.direction,
+                        step.version(),
+                        &step.swallowed,
+                        step.action().digest,
+                    )
+                }));
+        if !same {
+            return Err(Problem::Open(open.id.clone()));
+        }
+        let run = Run::load(self.service, view, recorded, open, self.executor)?;
+        for step in &run.steps {
+            step.check_scripts()?;
+        }
+        self.tell(
+            None,
+            Happening::Run {
+                run: &run.id,
+                again: true,
+            },
+        );
+        self.name_run(&run.id);
+        Ok(run)
+    }
+
+    /// Whether all scripts of a path can be run, now.
+    fn check_steps(&self, walk: &Walk<'_>, view: &View, recorded: &Recorded) -> Result<(), Problem> {
+        let past = recorded.definition.clone();
+        let past = past
+            .map(|past| Known::read(self.service, past))
+            .transpose()?
+            .map(Arc::new);
+        let target = walk.target.cloned().map(Arc::new);
+        for (n, step) in walk.steps.iter().enumerate() {
+            let planned = Planned::of(step);
+            let known = match step.direction {
+                Direction::Up => &target,
+                Direction::Down => &past,
+            };
+            let known = known.clone().ok_or_else(|| Problem::NoDefinition {
+                step: planned.named(),
+                unit: "no generation that has all that is applied is known".to_owned(),
+            })?;
+            let scene = Scene::new(&planned, (n, walk.steps.len()), known, self.executor)?;
+            scene.check_scripts()?;
+        }
+        let kept = view.definitions.get(self.service).into_iter().flatten();
+        let kept = kept.map(|(_, kept)| Known::read(self.service, kept.clone()));
+        let kept: Vec<_> = kept.collect::<Result<_, _>>()?;
+        self.vacant(kept.iter().chain(walk.target))
+    }
+
+    /// Whether no unit of these definitions has processes. Where that cannot be told, that is said.
+    pub(super) fn vacant<'k>(&self, known: impl IntoIterator<Item = &'k Known>) -> Result<(), Problem> {
+        match occupancy::look(self.cgroups, &units(known)).map_err(Problem::Occupancy)? {
+            Occupancy::Known(occupied) if occupied.is_empty() => Ok(()),
+            Occupancy::Known(occupied) => Err(Problem::Occupied(occupied)),
+            Occupancy::Unknown(why) => {
+                let text = format!(
+                    "Whether units of {} still run was not looked at: {why}.",
+                    self.service
+                );
+                self.tell(None, Happening::Note { text: &text });
+                Ok(())
+            }
+        }
+    }
+
+    /// Closes a run whose steps are all done, and lets go of what it kept.
+    pub(super) fn arrive(&mut self, run: &Run) -> Result<Arrival, WalkError> {
+        let open = |engine: &Self, problem: Problem| engine.error(problem, Left::Open);
+        let mut events = self.drop_backups(run).map_err(|problem| open(self, problem))?;
+        if let Some(package) = &run.new_package {
+            roots::keep_package(self.place, self.service, package)
+                .map_err(|error| open(self, error.into()))?;
+            events.push(Event::PackageRan {
+                service: self.service.clone(),
+                package: package.clone(),
+            });
+        }
+        events.push(Event::RunEnded {
+            run: run.id.clone(),
+            outcome: RunOutcome::Arrived,
+        });
+        self.record
+            .append(&events)
+            .map_err(|error| open(self, error.into()))?;
+        self.reached("run-ended").map_err(|problem| open(self, problem))?;
+        self.prune();
+        let applied = run.steps.last().map(|last| last.after(&run.before(last.n)));
+        Ok(Arrival {
+            run: Some(run.id.clone()),
+            applied: applied.unwrap_or_else(|| run.before.clone()),
+        })
+    }
+
+    /// Drops the roots that nothing needs any more. One that stays costs space and nothing else.
+    pub(super) fn prune(&self) {
+        let pruned = || -> Result<(), RecordError> {
+            let view = self.record.view()?;
+            roots::prune(self.place, &view)
+        };
+        if let Err(error) = pruned() {
+            let text = format!("What is kept from the garbage collector could not be tidied up: {error}.");
+            self.tell(None, Happening::Note { text: &text });
+        }
+    }
+
+    /// The open run of the service, as the record has it.
+    pub(super) fn open_run(&self) -> Result<Option<Run>, Problem> {
+        let view = self.record.view()?;
+        let Some(recorded) = view.services.get(self.service) else {
+            return Ok(None);
+        };
+        let open = recorded.open_run.as_ref();
+        open.map(|open| Run::load(self.service, &view, recorded, open, self.executor))
+            .transpose()
+    }
+
+    /// How far a step of an open run came.
+    pub(super) fn phase(&self, run: &RunId, n: u32) -> Result<Phase, Problem> {
+        Ok(self.recorded_step(run, n)?.phase)
+    }
+
+    /// A step of an open run, as the record has it.
+    pub(super) fn recorded_step(&self, run: &RunId, n: u32) -> Result<crate::model::RunStep, Problem> {
+        let view = self.record.view()?;
+        let (service, open) = view
+            .open_run(run)
+            .ok_or_else(|| Problem::Overtaken(run.clone()))?;
+        let step = usize::try_from(n).ok().and_then(|n| open.steps.get(n));
+        match step.filter(|_| service == self.service) {
+            Some(step) => Ok(step.clone()),
+            None => Err(Problem::Overtaken(run.clone())),
+        }
+    }
+
+    pub(super) fn tell(&self, step: Option<StepAt>, happening: Happening<'_>) {
+        self.progress.event(&ProgressEvent {
+            service: self.service,
+            step,
+            happening,
+        });
+    }
+
+    /// Tells those who wait for the lock what it is held for. Whether they hear it changes nothing.
+    fn name_run(&mut self, run: &RunId) {
+        let _ = self.lock.name_run(run);
+    }
+
+    /// A named point at which tests make it fail.
+    pub(super) fn reached(&self, point: &str) -> Result<(), Problem> {
+        fault::point(point).map_err(|problem| Problem::Io {
+            doing: point.to_owned(),
+            problem,
+        })
+    }
+
+    pub(super) fn error(&self, problem: Problem, left: Left) -> WalkError {
+        WalkError {
+            service: self.service.clone(),
+            what: Box::new(problem),
+            left,
+        }
+    }
+}
+
+/// Whether what failed before stands in the way of a path.
+fn passes(recorded: &Recorded, steps: &[Step]) -> Result<(), Problem> {
+    match &recorded.block {
+        None => Ok(()),
+        Some(Block::Unrestored {
+            direction, version, ..
+        }) => Err(Problem::Unrestored(Named {
+            direction: *direction,
+            version: *version,
+        })),
+        Some(Block::Restored {
+            direction,
+            version,
+            digest,
+            ..
+        }) => {
+            let failed = |step: &Step| {
+                (step.direction, step.version(), step.action().digest) == (*direction, *version, *digest)
+            };
+            match steps.iter().any(failed) {
+                false => Ok(()),
+                true => Err(Problem::Blocked(Named {
+                    direction: *direction,
+                    version: *version,
+                })),
+            }
+        }
+    }
+}
+
+fn is_stranded(step: &Step) -> bool {
+    step.direction == Direction::Down && !step.action().script.is_set()
+}
+
+/// The steps as they are recorded.
+fn records(walk: &Walk<'_>, recorded: &Recorded) -> Vec<StepRecord> {
+    let target = walk.target.map(|target| &target.definition);
+    let record = |step: &Step| {
+        let definition = match step.direction {
+            Direction::Up => target,
+            Direction::Down => recorded.definition.as_ref(),
+        };
+        StepRecord {
+            direction: step.direction.into(),
+            version: step.version(),
+            swallowed: step.swallowed.clone(),
+            digest: step.action().digest,
+            unit: definition
+                .map(|definition| definition.unit.clone())
+                .unwrap_or_default(),
+        }
+    };
+    walk.steps.iter().map(record).collect()
+}

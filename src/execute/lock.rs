@@ -1,0 +1,85 @@
+//! Owns the wait for a service's lock, and who is named meanwhile: the nixmig that runs, or the script that outlived one.
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use super::progress::{Happening, Progress, ProgressEvent};
+use crate::model::ServiceName;
+use crate::record::{Holder, LockError, Place, ServiceLock, Wait, lock_service};
+
+/// Takes the lock of a service, and says for whom it waits. `stopped` breaks the wait off.
+///
+/// # Errors
+///
+/// Fails where another holds it for longer than is waited, where the wait was broken off, and where there cannot be a lock.
+pub fn lock(
+    place: &Place,
+    service: &ServiceName,
+    wait: Wait,
+    progress: &dyn Progress,
+    stopped: &dyn Fn() -> bool,
+) -> Result<ServiceLock, LockError> {
+    let mut named = None;
+    lock_service(place, service, wait, &mut |holder| {
+        if stopped() {
+            return ControlFlow::Break(());
+        }
+        let words = waits_for(place, service, holder);
+        if named.as_ref() != Some(&words) {
+            progress.event(&ProgressEvent {
+                service,
+                step: None,
+                happening: Happening::Note { text: &words },
+            });
+            named = Some(words);
+        }
+        ControlFlow::Continue(())
+    })
+}
+
+fn waits_for(place: &Place, service: &ServiceName, holder: Option<&Holder>) -> String {
+    let lives = |holder: &&Holder| Path::new("/proc").join(holder.pid.to_string()).exists();
+    if let Some(holder) = holder.filter(lives) {
+        let run = holder.run.as_ref().map(|run| format!(" (run {run})"));
+        let run = run.unwrap_or_default();
+        return format!(
+            "Waiting for process {}{run}, which works on {service}.",
+            holder.pid
+        );
+    }
+    let file = place.state_dir.join("locks").join(format!("{service}.lock"));
+    let left: Vec<_> = holders(&file).iter().map(u32::to_string).collect();
+    match left.as_slice() {
+        [] => format!("Waiting for the lock of {service}."),
+        left => format!(
+            "Waiting for a script of {service} that outlived its nixmig: process {}. It is let finish; what it did is then brought \
+             back.",
+            left.join(", ")
+        ),
+    }
+}
+
+/// The processes of other programs that have a file open, ascending, as far as one may see that. Another nixmig waits as this
+/// one does.
+fn holders(file: &Path) -> Vec<u32> {
+    let Ok(file) = fs::canonicalize(file) else {
+        return Vec::new();
+    };
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let processes = processes.filter_map(|process| process.file_name().to_str()?.parse::<u32>().ok());
+    let program = |process: &str| {
+        let program = fs::read_link(format!("/proc/{process}/exe")).ok()?;
+        program.file_name().map(std::ffi::OsStr::to_owned)
+    };
+    let own = program("self");
+    let holds = |process: &u32| {
+        let open = fs::read_dir(format!("/proc/{process}/fd"));
+        let mut open = open.into_iter().flatten().flatten();
+        program(&process.to_string()) != own
+            && open.any(|descriptor| fs::read_link(descriptor.path()).is_ok_and(|target| target == file))
+    };
+    let mut holders: Vec<_> = processes.filter(holds).collect();
+    holders.sort_unstable();
+    holders
+}

@@ -1,0 +1,371 @@
+//! Owns one step: backup, script, verification, and that all of it is on disk and recorded before the next thing is done.
+
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::backup::{self, BackupError, Spot, Watch};
+use super::engine::Engine;
+use super::error::Problem;
+use super::progress::Happening;
+use super::run::{Run, Scene};
+use super::script::{Ended, ExecuteError, ScriptJob};
+use crate::fault;
+use crate::model::{Backup, BackupBy, Part};
+use crate::process::ProcessError;
+use crate::record::stamp::{self, Stamp};
+use crate::record::{Event, Outcome, RecordError, StepPart};
+
+/// Why a step did not come to its end.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// It was not begun.
+    NotBegun(Problem),
+    /// A part of it ended badly.
+    Failed {
+        part: StepPart,
+        outcome: Outcome,
+        output: String,
+    },
+    /// nixmig was told to end.
+    Interrupted(i32),
+    /// Something of its script may still write.
+    StillRunning(ExecuteError),
+    /// The record could not be written or read.
+    Record(RecordError),
+}
+
+impl From<RecordError> for Trouble {
+    fn from(error: RecordError) -> Self {
+        Self::Record(error)
+    }
+}
+
+impl Trouble {
+    pub(super) fn failed(part: StepPart, words: &dyn ToString) -> Self {
+        Self::Failed {
+            part,
+            outcome: Outcome::Error(words.to_string()),
+            output: String::new(),
+        }
+    }
+}
+
+impl Engine<'_> {
+    /// Runs one step of an open run.
+    pub(super) fn step(&mut self, run: &Run, step: &Scene) -> Result<(), Trouble> {
+        let backup = self.prepare(run, step)?;
+        self.record.append(&[Event::StepBegun {
+            run: run.id.clone(),
+            n: step.n,
+            backup: backup.clone(),
+        }])?;
+        self.at("step-begun", StepPart::Backup)?;
+        if let Some(backup) = &backup {
+            self.back_up(run, step, backup)?;
+            self.record.append(&[Event::BackupMade {
+                run: run.id.clone(),
+                n: step.n,
+            }])?;
+            self.at("backup-made", StepPart::Backup)?;
+        }
+        self.record.append(&[Event::ScriptBegun {
+            run: run.id.clone(),
+            n: step.n,
+        }])?;
+        self.at("script-begun", StepPart::Script)?;
+        let directory = backup.as_ref().map(|backup| backup.directory.as_str());
+        self.part(run, step, Part::Script, StepPart::Script, directory)?;
+        self.at("script-ended", StepPart::Script)?;
+        self.part(run, step, Part::Verify, StepPart::Verify, directory)?;
+        self.at("verified", StepPart::Verify)?;
+        let applied = step.after(&run.before(step.n));
+        let (sequence, stamped) = self.have_on_disk(step).map_err(|error| match error {
+            Problem::Record(error) => Trouble::Record(error),
+            error => Trouble::failed(StepPart::Flush, &error),
+        })?;
+        let mut events = vec![Event::StepFinished {
+            run: run.id.clone(),
+            n: step.n,
+            applied: applied.clone(),
+            sequence,
+            stamped,
+        }];
+        events.extend(self.redefined(run, &applied)?);
+        self.record.append(&events)?;
+        self.tell(Some(step.at), Happening::Finished);
+        self.reached("step-finished").map_err(Trouble::NotBegun)
+    }
+
+    /// Makes sure that it is this step's turn and nothing is in its way, and decides where its backup goes.
+    fn prepare(&mut self, run: &Run, step: &Scene) -> Result<Option<Backup>, Trouble> {
+        if let Some(signal) = self.executor.stopped() {
+            return Err(Trouble::Interrupted(signal));
+        }
+        let not_begun = Trouble::NotBegun;
+        let view = self.record.view()?;
+        let recorded = view.services.get(self.service);
+        let recorded = recorded.ok_or(Problem::NotMet).map_err(not_begun)?;
+        let open = recorded.open_run.as_ref().is_some_and(|open| open.id == run.id);
+        if !open {
+            return Err(not_begun(Problem::Overtaken(run.id.clone())));
+        }
+        if recorded.versions() != run.before(step.n) {
+            return Err(not_begun(Problem::Changed));
+        }
+        self.vacant(run.known.values().map(|known| &**known))
+            .map_err(not_begun)?;
+        let Some(by) = step.backup_by else {
+            return Ok(None);
+        };
+        let no_room = |problem| {
+            not_begun(Problem::Backup {
+                step: step.named(),
+                problem,
+            })
+        };
+        let directories = step.directories();
+        let name = format!("{}-{}", run.id, step.n);
+        let spot = backup::place(&self.place.backups(), &directories, &name).map_err(no_room)?;
+        let directory = spot.directory().to_str().map(str::to_owned);
+        let directory = directory.ok_or_else(|| {
+            not_begun(Problem::Io {
+                doing: format!("`{}` cannot be the place of a backup", spot.directory().display()),
+                problem: std::io::Error::other("its name is not UTF-8"),
+            })
+        })?;
+        Ok(Some(Backup { directory, by }))
+    }
+
+    /// Saves the state. When this returns, the backup is on disk.
+    fn back_up(&mut self, run: &Run, step: &Scene, backup: &Backup) -> Result<(), Trouble> {
+        let spot = Spot::at(&backup.directory);
+        spot.make()
+            .map_err(|error| Trouble::failed(StepPart::Backup, &error))?;
+        match backup.by {
+            BackupBy::Script => {
+                let directory = Path::new(&backup.directory);
+                let own = |problem: std::io::Error| Trouble::failed(StepPart::Backup, &problem);
+                if let Some((user, group)) = step.account.owner() {
+                    chown(directory, Some(user), Some(group)).map_err(own)?;
+                }
+                self.part(run, step, Part::Backup, StepPart::Backup, Some(&backup.directory))?;
+                backup::flush(&[directory.to_owned()])
+                    .map_err(|error| Trouble::failed(StepPart::Backup, &error))
+            }
+            BackupBy::Nixmig => {
+                self.tell(Some(step.at), Happening::Begun { part: "backup" });
+                let begun = Instant::now();
+                let taken = self.take(step, &spot);
+                let outcome = match &taken {
+                    Ok(()) => Outcome::Done,
+                    Err(BackupError::Stopped) => Outcome::Interrupted,
+                    Err(error) => Outcome::Error(error.to_string()),
+                };
+                self.ended(run, step, StepPart::Backup, &outcome, begun.elapsed(), "")?;
+                match outcome {
+                    Outcome::Done => Ok(()),
+                    Outcome::Interrupted => Err(Trouble::Interrupted(self.signal())),
+                    outcome => Err(Trouble::Failed {
+                        part: StepPart::Backup,
+                        outcome,
+                        output: String::new(),
+                    }),
+                }
+            }
+        }
+    }
+
+    /// Copies the state directories, where there is room for that and for the way back.
+    fn take(&self, step: &Scene, spot: &Spot) -> Result<(), BackupError> {
+        let directories = step.directories();
+        let stop = || self.executor.stopped().is_some();
+        let looking = Watch {
+            progress: &|_| {},
+            stop: &stop,
+        };
+        let need = backup::space(spot, &directories, &looking)?;
+        let progress = |done: backup::Done| {
+            let happening = Happening::Copied {
+                bytes: done.bytes,
+                of: Some(need.bytes),
+            };
+            self.tell(Some(step.at), happening);
+        };
+        let watch = Watch {
+            progress: &progress,
+            stop: &stop,
+        };
+        backup::take(spot, &directories, &watch).map(drop)
+    }
+
+    /// Runs one of the step's scripts, where it has it, to a good end.
+    fn part(
+        &mut self,
+        run: &Run,
+        step: &Scene,
+        part: Part,
+        of: StepPart,
+        backup: Option<&str>,
+    ) -> Result<(), Trouble> {
+        let Some(script) = step.script(part) else {
+            return Ok(());
+        };
+        let ended = match self.run_script(run, step, (script, of), backup, false) {
+            Ok(ended) => ended,
+            Err(error @ ExecuteError::StillRunning { .. }) => return Err(Trouble::StillRunning(error)),
+            Err(ExecuteError::NotRun {
+                problem: ProcessError::Interrupted(signal),
+                ..
+            }) => return Err(Trouble::Interrupted(signal)),
+            Err(error) => return Err(Trouble::failed(of, &error)),
+        };
+        self.ended(run, step, of, &ended.outcome, ended.elapsed, &ended.output)?;
+        match ended.outcome {
+            outcome if outcome.is_good() => Ok(()),
+            Outcome::Interrupted => Err(Trouble::Interrupted(self.signal())),
+            outcome => Err(Trouble::Failed {
+                part: of,
+                outcome,
+                output: ended.output,
+            }),
+        }
+    }
+
+    /// Runs a script of a step.
+    pub(super) fn run_script(
+        &self,
+        run: &Run,
+        step: &Scene,
+        (script, of): (&str, StepPart),
+        backup: Option<&str>,
+        shielded: bool,
+    ) -> Result<Ended, ExecuteError> {
+        self.tell(Some(step.at), Happening::Begun { part: of.name() });
+        let environment = run.environment(self.service, step, backup);
+        let locks = self.lock.as_fds();
+        let job = ScriptJob {
+            script,
+            store: step.known.store().unwrap_or("".as_ref()),
+            environment: &environment,
+            account: &step.account,
+            locks: &locks,
+            shielded,
+        };
+        let ended = self.executor.run(&job, &mut |text| {
+            self.tell(Some(step.at), Happening::Line { text });
+        })?;
+        if ended.left_behind > 0 {
+            let text = format!(
+                "{} processes that {script} left behind were ended.",
+                ended.left_behind
+            );
+            self.tell(Some(step.at), Happening::Note { text: &text });
+        }
+        Ok(ended)
+    }
+
+    /// Tells and logs that a part of a step ended.
+    pub(super) fn ended(
+        &mut self,
+        run: &Run,
+        step: &Scene,
+        part: StepPart,
+        outcome: &Outcome,
+        elapsed: Duration,
+        output: &str,
+    ) -> Result<(), RecordError> {
+        let words = outcome.to_string();
+        let happening = Happening::Ended {
+            part: part.name(),
+            outcome: &words,
+            good: outcome.is_good(),
+            elapsed,
+        };
+        self.tell(Some(step.at), happening);
+        self.record.append(&[Event::PartEnded {
+            run: run.id.clone(),
+            n: step.n,
+            part,
+            outcome: outcome.clone(),
+            milliseconds: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            output: output.to_owned(),
+        }])
+    }
+
+    /// Stamps the state with the next number, and has it on disk: the number, and the directories that carry it.
+    pub(super) fn have_on_disk(&mut self, step: &Scene) -> Result<(u64, Vec<String>), Problem> {
+        let view = self.record.view()?;
+        let sequence = view.next_sequence(self.service);
+        let stamp = Stamp {
+            record: view.id,
+            sequence,
+        };
+        let stamped = stamp_all(step.known.directories(), &stamp, &|text: &str| {
+            self.tell(Some(step.at), Happening::Note { text });
+        });
+        self.reached("stamp-written")?;
+        self.flush(&step.directories())?;
+        self.reached("state-flushed")?;
+        Ok((sequence, stamped))
+    }
+
+    /// Has the state on disk; where nobody knows where it is, everything.
+    pub(super) fn flush(&self, directories: &[PathBuf]) -> Result<(), Problem> {
+        if directories.is_empty() {
+            if fault::flushes() {
+                rustix::fs::sync();
+            }
+            return Ok(());
+        }
+        backup::flush(directories).map_err(|problem| Problem::Io {
+            doing: "the state cannot be had on disk".to_owned(),
+            problem: std::io::Error::other(problem),
+        })
+    }
+
+    /// That another definition undoes what is applied from now on, where that is so.
+    pub(super) fn redefined(
+        &self,
+        run: &Run,
+        applied: &[crate::model::Version],
+    ) -> Result<Option<Event>, RecordError> {
+        let view = self.record.view()?;
+        let now = view.services.get(self.service);
+        let now = now.and_then(|recorded| recorded.definition.as_ref());
+        let undoing = run.undoing(applied).map(|known| &known.definition);
+        Ok(undoing
+            .filter(|undoing| now != Some(undoing))
+            .map(|undoing| Event::Defined {
+                service: self.service.clone(),
+                definition: undoing.clone(),
+                current: true,
+            }))
+    }
+
+    /// The signal that told nixmig to end. It is asked for only after one did.
+    pub(super) fn signal(&self) -> i32 {
+        self.executor
+            .stopped()
+            .unwrap_or(rustix::process::Signal::TERM.as_raw())
+    }
+
+    fn at(&self, point: &str, part: StepPart) -> Result<(), Trouble> {
+        self.reached(point).map_err(|error| Trouble::failed(part, &error))
+    }
+}
+
+/// Writes a stamp on every state directory that is there and can carry one.
+pub(super) fn stamp_all(directories: &[String], mark: &Stamp, note: &dyn Fn(&str)) -> Vec<String> {
+    let mut stamped = Vec::new();
+    for directory in directories {
+        match stamp::write_to(Path::new(directory), mark) {
+            Ok(true) => stamped.push(directory.clone()),
+            Ok(false) => {}
+            Err(error) => note(&format!(
+                "{directory} carries no stamp, so that drift will not be noticed there: {error}."
+            )),
+        }
+    }
+    stamped
+}

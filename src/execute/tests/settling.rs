@@ -1,0 +1,189 @@
+//! Runs that never reported their end: killed at every moment that is heard of, and settled by the next one.
+
+use super::*;
+
+/// How a run is killed and what comes of it: killed where so much was heard, until it is not killed any more.
+fn killed_everywhere(
+    make: impl Fn() -> (Machine, Generation, Generation),
+    check: impl Fn(&Machine, &Generation, &Generation),
+) {
+    let mut deaths = 0;
+    for heard in 1.. {
+        let (machine, from, to) = make();
+        match machine.killed(&to, heard) {
+            None => deaths += 1,
+            Some(_) => break,
+        }
+        check(&machine, &from, &to);
+    }
+    assert!(deaths > 10, "{deaths}");
+}
+
+fn three_up(own: bool) -> (Machine, Generation, Generation) {
+    let machine = Machine::new();
+    machine.meet();
+    let mut history = history_of(&[1, 2, 3, 4]);
+    history.iter_mut().for_each(|entry| entry.own = own);
+    let from = machine.generation(Some(&history[..1]));
+    let to = machine.generation(Some(&history));
+    machine.migrate(&from).unwrap();
+    (machine, from, to)
+}
+
+#[test]
+fn the_same_target_goes_on() {
+    killed_everywhere(
+        || three_up(false),
+        |machine, _, to| {
+            machine.migrate(to).unwrap();
+            machine.is_on(&[1, 2, 3, 4]);
+        },
+    );
+}
+
+#[test]
+fn another_target_brings_it_back() {
+    killed_everywhere(
+        || three_up(true),
+        |machine, from, _| {
+            machine.migrate(from).unwrap();
+            machine.is_on(&[1]);
+        },
+    );
+}
+
+#[test]
+fn a_failing_path_is_brought_back_whenever_it_is_killed() {
+    let make = || {
+        let (machine, from, to) = three_up(true);
+        machine.hook("2024-01-03-up-verify", "exit 1");
+        (machine, from, to)
+    };
+    killed_everywhere(make, |machine, from, to| {
+        let error = machine.migrate(to).unwrap_err();
+        assert!(
+            matches!(*error.what, Problem::Failed { .. } | Problem::Blocked(_)),
+            "{error}"
+        );
+        machine.is_on(&[1]);
+        machine.migrate(from).unwrap();
+        machine.is_on(&[1]);
+    });
+}
+
+#[test]
+fn downs_are_settled_as_ups_are() {
+    let make = || {
+        let (machine, from, to) = three_up(false);
+        machine.migrate(&to).unwrap();
+        (machine, to, from)
+    };
+    killed_everywhere(make, |machine, from, to| {
+        machine.migrate(from).unwrap();
+        machine.is_on(&[1, 2, 3, 4]);
+        machine.migrate(to).unwrap();
+        machine.is_on(&[1]);
+    });
+}
+
+#[test]
+fn three_interruptions_are_a_failure() {
+    let (machine, from, to) = three_up(false);
+    for _ in 0..ATTEMPTS {
+        // Killed in the first script of what is left.
+        assert!(machine.killed(&to, in_script(&machine, &to)).is_none());
+        assert_eq!(machine.recorded().block, None);
+    }
+    let settled = machine.with(&Ears::new(0), |engine| engine.settle(Some(&to.toplevel)));
+    assert!(matches!(settled, Ok(Settled::Failed { .. })), "{settled:?}");
+    machine.is_on(&[1]);
+    let error = machine.migrate(&to).unwrap_err();
+    assert!(matches!(*error.what, Problem::Blocked(_)), "{error}");
+    machine.migrate(&from).unwrap();
+    machine.with(&Ears::new(0), |engine| engine.retry()).unwrap();
+    machine.migrate(&to).unwrap();
+    machine.is_on(&[1, 2, 3, 4]);
+}
+
+/// How much is heard until a script has begun: more where something has to be settled before.
+fn in_script(machine: &Machine, _: &Generation) -> usize {
+    let open = machine.recorded().open_run;
+    let settling = open.map_or(0, |_| {
+        "(settling), restore?, restore:, restored".split(", ").count()
+    });
+    settling + "run, backup?, backup:, script?".split(", ").count()
+}
+
+#[test]
+fn a_backup_that_vanished_blocks_loudly() {
+    for own in [false, true] {
+        let (machine, _, to) = three_up(own);
+        let heard = in_script(&machine, &to) + usize::from(own) - 1;
+        assert!(machine.killed(&to, heard).is_none());
+        let open = machine.recorded().open_run.unwrap();
+        let backup = open.steps[0].backup.clone().unwrap();
+        if open.steps[0].phase != Phase::Running {
+            continue;
+        }
+        fs::remove_dir_all(&backup.directory).unwrap();
+        let error = machine.migrate(&to).unwrap_err();
+        assert!(matches!(error.left, Left::Unrestored { .. }), "{error:?}");
+        assert!(matches!(machine.recorded().block, Some(Block::Unrestored { .. })));
+    }
+}
+
+#[test]
+fn an_unprotected_script_that_was_interrupted_is_a_failure() {
+    let mut machine = Machine::new();
+    machine.declares = false;
+    machine.meet();
+    let one = machine.generation(Some(&history_of(&[1])));
+    assert!(machine.killed(&one, "run, script?".split(", ").count()).is_none());
+    let error = machine.migrate(&one).unwrap_err();
+    assert_eq!(error.left, Left::Unrestored { backup: None });
+    machine.with(&Ears::new(0), |engine| engine.accept(None)).unwrap();
+    machine.migrate(&one).unwrap();
+    machine.is_on(&[1]);
+}
+
+#[test]
+fn settling_says_what_it_did() {
+    let (machine, from, to) = three_up(false);
+    let nothing = machine.with(&Ears::new(0), |engine| engine.settle(None)).unwrap();
+    assert_eq!(nothing, Settled::Nothing);
+    // In the second of three steps.
+    let first = "run, backup?, backup:, script?, script:, verify?, verify:, finished"
+        .split(", ")
+        .count();
+    assert!(machine.killed(&to, first + 4).is_none());
+    let goes_on = machine
+        .with(&Ears::new(0), |engine| engine.settle(Some(&to.toplevel)))
+        .unwrap();
+    assert!(matches!(goes_on, Settled::GoesOn(_)), "{goes_on:?}");
+    assert_eq!(machine.really(), versions(&[1, 2]));
+    let back = machine
+        .with(&Ears::new(0), |engine| engine.settle(Some(&from.toplevel)))
+        .unwrap();
+    assert!(
+        matches!(&back, Settled::Abandoned { kept, .. } if kept.is_empty()),
+        "{back:?}"
+    );
+    machine.is_on(&[1]);
+}
+
+#[test]
+fn steps_that_finished_without_a_backup_stay() {
+    let mut machine = Machine::new();
+    machine.declares = false;
+    machine.meet();
+    let mut history = history_of(&[1, 2, 3]);
+    history[2].own = true;
+    let none = machine.generation(None);
+    let to = machine.generation(Some(&history));
+    machine.hook("2024-01-03-up-script", "exit 1");
+    let error = machine.migrate(&to).unwrap_err();
+    assert_eq!(error.left, Left::Partly(versions(&[2, 1])));
+    machine.is_on(&[1, 2]);
+    machine.migrate(&none).unwrap();
+    machine.is_on(&[]);
+}

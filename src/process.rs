@@ -15,10 +15,12 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 mod dialogue;
+mod replace;
 mod script;
 mod signals;
 
 pub(crate) use dialogue::{Dialogue, Question};
+pub use replace::replace;
 pub(crate) use script::{Script, adopt_orphans};
 pub use signals::die_of;
 

@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use rustix::fs::{AtFlags, Mode, OFlags, Stat};
 
+use super::RecordId;
 use super::copy::copy;
-use super::event::{Event, RecordId};
+use super::event::Event;
 use super::fold::{self, Touched};
 use super::log::{self, Filter, Logged};
 use super::making::{self, APPLICATION, FORMAT, NIXMIG};
@@ -27,22 +28,22 @@ const PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// Fails where what is there cannot be read or trusted.
 pub fn look(place: &Place) -> Result<Option<View>, RecordError> {
-    read(place, |connection| {
-        let view = tables::load(connection)?;
-        let replayed = log::replay(connection)?;
-        match replayed == view {
-            true => Ok(view),
-            false => Err(TableError::Row(
-                "its tables are not what its events come to".to_owned(),
-            )),
-        }
-    })
-    .map(|read| {
-        read.map(|(mut view, note)| {
-            view.notes.extend(note);
-            view
-        })
-    })
+    let read = read(place, verified)?;
+    Ok(read.map(|(mut view, note)| {
+        view.notes.extend(note);
+        view
+    }))
+}
+
+/// What is remembered, if the events say the same as the tables.
+fn verified(connection: &Connection) -> Result<View, TableError> {
+    let view = tables::load(connection)?;
+    match log::replay(connection)? == view {
+        true => Ok(view),
+        false => Err(TableError::Row(
+            "its tables are not what its events come to".to_owned(),
+        )),
+    }
 }
 
 /// The events that happened, oldest first; none at all where there is no record. Makes and changes nothing.
@@ -244,6 +245,7 @@ impl Record {
             Wrong::Table(error) => RecordError::table(&path, error),
             Wrong::Record(error) => error,
         })?;
+        verified(&connection).map_err(|error| RecordError::table(&path, error))?;
         connection.execute_batch("COMMIT").map_err(sqlite)?;
         Ok(Self { connection, path })
     }

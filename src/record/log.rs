@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::event::{Event, RecordId};
+use super::RecordId;
+use super::event::Event;
 use super::fold::{self, Touched};
 use super::tables::TableError;
 use super::view::View;

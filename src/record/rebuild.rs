@@ -10,9 +10,10 @@ use rusqlite::OpenFlags;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+use super::RecordId;
 use super::copy::{contents, copy};
 use super::database::connect;
-use super::event::{Event, RecordId};
+use super::event::Event;
 use super::log::{self, Replay};
 use super::making::{self, Entry, NIXMIG};
 use super::place::{JOURNAL, RECORD, StateDir, flush};

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::event::{Choice, Event, Outcome, RecordId, RunOutcome, StepPart, StepRecord, Way};
+use super::RecordId;
+use super::event::Event;
 use super::fold;
+use super::parts::{Choice, Outcome, RunOutcome, StepPart, StepRecord, Way};
 use super::view::View;
 use super::{Place, Record};
 use crate::model::{Backup, BackupBy, Definition, Digester, Part, RunId, ServiceName, Version};
@@ -163,7 +165,7 @@ fn candidate(view: &View, [kind, a, b, c]: [u8; 4]) -> Event {
     let digest = |c: u8| {
         let mut digester = Digester::default();
         digester.add(Part::Script, &c.to_string());
-        digester.finish().filter(|_| c % 3 > 0)
+        digester.finish().filter(|_| !c.is_multiple_of(3))
     };
     match kind % 26 {
         0 => Event::Made {
@@ -223,7 +225,7 @@ fn candidate(view: &View, [kind, a, b, c]: [u8; 4]) -> Event {
         8 | 9 => Event::StepBegun {
             run,
             n,
-            backup: (c % 3 > 0).then(|| Backup {
+            backup: (!c.is_multiple_of(3)).then(|| Backup {
                 directory: format!("/var/lib/nixmig/backups/{c}"),
                 by: if c % 2 == 0 {
                     BackupBy::Script

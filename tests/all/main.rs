@@ -24,6 +24,7 @@ mod flake;
 mod images;
 mod input;
 mod machine;
+mod record;
 mod source;
 mod text;
 mod traced;

@@ -107,7 +107,7 @@ fn planted_files_are_not_followed() {
     fs::hard_link(&victim, &lock).unwrap();
     assert!(matches!(refused(), RecordError::Kind { .. }));
     fs::remove_file(&lock).unwrap();
-    rustix::fs::mkfifoat(rustix::fs::CWD, &lock, rustix::fs::Mode::RUSR).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &lock, rustix::fs::Mode::RWXU).unwrap();
     assert!(matches!(refused(), RecordError::Kind { .. }));
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
     let locks = place.state_dir.join("locks");

@@ -15,6 +15,9 @@ fn stored(root: &Path, name: &str, file: &str) -> PathBuf {
         "store/{}-{name}/{file}",
         "0123456789abcdfghijklmnpqrsvwxyz"
     ));
+    if path.exists() {
+        return path;
+    }
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, format!("[Unit]\nDescription={name}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o555)).unwrap();

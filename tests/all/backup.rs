@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nixmig::execute::backup::{Method, Spot, Watch, check, place, remove, restore, space, take};
+use nixmig::execute::backup::{BackupError, Method, Spot, Watch, check, place, remove, restore, space, take};
 
 use crate::facts::{Fact, assert_same, facts};
 use crate::images::{Fs, Image, SIZE, apart};
@@ -228,6 +228,75 @@ fn several_directories_links_and_none() {
                 "one file with names in two directories"
             );
         }
+    });
+}
+
+#[test]
+fn holes_of_eight_gigabytes() {
+    apart("backup::holes_of_eight_gigabytes", || {
+        for fs in [Fs::Ext4, Fs::Xfs] {
+            let (image, home) = (Image::make(fs, SIZE), Home::new());
+            let state = image.path().join("state");
+            std::fs::create_dir(&state).unwrap();
+            let file = fs::File::create(state.join("sparse")).unwrap();
+            let written = [0, 1 << 30, (8 << 30) - 5];
+            file.set_len(8 << 30).unwrap();
+            for at in written {
+                std::os::unix::fs::FileExt::write_all_at(&file, b"there", at).unwrap();
+            }
+            let directories = [state.clone()];
+            let spot = home.spot(&directories, "sparse");
+            space(&spot, &directories, &Watch::quiet()).unwrap();
+            let manifest = take(&spot, &directories, &Watch::quiet()).unwrap();
+            assert!(fs != Fs::Ext4 || manifest.bytes < 1 << 20, "{manifest:?}");
+            fs::write(state.join("sparse"), "gone").unwrap();
+            restore(&spot, &Watch::quiet()).unwrap();
+            let file = fs::File::open(state.join("sparse")).unwrap();
+            let seen = file.metadata().unwrap();
+            assert_eq!(seen.len(), 8 << 30);
+            assert!(std::os::unix::fs::MetadataExt::blocks(&seen) * 512 < 1 << 20);
+            for at in written {
+                let mut text = [0; 5];
+                std::os::unix::fs::FileExt::read_exact_at(&file, &mut text, at).unwrap();
+                assert_eq!(&text, b"there");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_full_disk() {
+    apart("backup::a_full_disk", || {
+        let (image, home) = (Image::make(Fs::Ext4, 64 << 20), Home::new());
+        let state = image.path().join("state");
+        populate(&state);
+        fs::write(state.join("large"), vec![3; 20 << 20]).unwrap();
+        let directories = [state.clone()];
+        let before = all(&directories);
+        let spot = home.spot(&directories, "full");
+        // It would do for the backup, and not for the way back.
+        let error = space(&spot, &directories, &Watch::quiet()).unwrap_err();
+        assert!(matches!(error, BackupError::Space { .. }), "{error}");
+        take(&spot, &directories, &Watch::quiet()).unwrap();
+        let filler = image.path().join("filler");
+        fs::write(&filler, vec![4; 12 << 20]).unwrap();
+        let error = restore(&spot, &Watch::quiet()).unwrap_err();
+        assert!(matches!(error, BackupError::Full { .. }), "{error}");
+        same(&before, &directories);
+        fs::remove_file(&filler).unwrap();
+        wreck(&state);
+        fs::remove_file(state.join("large")).unwrap();
+        restore(&spot, &Watch::quiet()).unwrap();
+        same(&before, &directories);
+        remove(&spot).unwrap();
+
+        fs::write(&filler, vec![4; 20 << 20]).unwrap();
+        let spot = home.spot(&directories, "full");
+        let error = take(&spot, &directories, &Watch::quiet()).unwrap_err();
+        assert!(matches!(error, BackupError::Full { .. }), "{error}");
+        remove(&spot).unwrap();
+        same(&before, &directories);
+        assert!(!image.path().join(".nixmig").exists());
     });
 }
 

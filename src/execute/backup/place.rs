@@ -31,6 +31,13 @@ pub(super) fn place(backups: &Path, directories: &[PathBuf], name: &str) -> Resu
     }
     let near = own_path(backups)?;
     let states = state::look(directories)?;
+    let home = chase::follow(backups)?.path;
+    if let Some(outer) = states.iter().find(|state| home.starts_with(&state.found.path)) {
+        return Err(BackupError::refused(
+            &outer.found.path,
+            "has nixmig's own state in it",
+        ));
+    }
     let there = states
         .iter()
         .find_map(|state| Some((state.directory.as_ref()?, &state.found.path)));

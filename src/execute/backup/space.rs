@@ -136,6 +136,7 @@ fn survey(
 ) -> Result<Need, BackupError> {
     let path = &state.found.path;
     let without = state::without(state.root(), &state.volumes());
+    let deepest = super::tree::depth(&without);
     let opened = at::open_directory(directory, c".").map_err(BackupError::io("open", path))?;
     let mut walk = Walk::new(opened).map_err(BackupError::io("read", path))?;
     let mut need = Need {
@@ -154,7 +155,7 @@ fn survey(
             Err(Fault::Changed | Fault::Stopped) => return Err(changed(&walk)),
         };
         let name = OsStr::from_bytes(entry.name.to_bytes());
-        if without.contains(&walk.path().join(name)) {
+        if walk.depth() <= deepest && without.contains(&walk.path().join(name)) {
             continue;
         }
         let seen = walk

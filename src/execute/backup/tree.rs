@@ -34,6 +34,8 @@ pub(super) struct Copier<'a> {
     pool: OwnedFd,
     /// What must not be met: the backup itself.
     never: Identity,
+    /// How many names the longest of the paths has that are not copied: deeper down, none is looked for.
+    deepest: usize,
     done: Done,
 }
 
@@ -94,6 +96,7 @@ impl<'a> Copier<'a> {
             linked: HashMap::new(),
             pool,
             never,
+            deepest: 0,
             done: Done::default(),
         }
     }
@@ -132,6 +135,7 @@ impl<'a> Copier<'a> {
         levels: &mut Vec<Level>,
         met: &mut Met,
     ) -> Result<(), (Option<CString>, Trouble)> {
+        self.deepest = depth(tree.without);
         let from = at::open_directory(tree.from, c".").map_err(|error| (None, error.into()))?;
         let root = self
             .descend(from, tree.into, tree.name)
@@ -184,7 +188,7 @@ impl<'a> Copier<'a> {
                 .map(|name| OsStr::from_bytes(name.to_bytes()))
                 .collect::<PathBuf>()
         };
-        if !tree.without.is_empty() && tree.without.contains(&relative()) {
+        if levels.len() <= self.deepest && tree.without.contains(&relative()) {
             return Ok(None);
         }
         let kind = match entry.kind {
@@ -388,6 +392,15 @@ fn explain(trouble: Trouble, path: PathBuf) -> BackupError {
 fn pooled(identity: Identity) -> String {
     let Identity { device, inode } = identity;
     format!("{:x}-{:x}-{inode:x}", device.0, device.1)
+}
+
+/// How many names the longest of some paths has.
+pub(super) fn depth(paths: &BTreeSet<PathBuf>) -> usize {
+    paths
+        .iter()
+        .map(|path| path.components().count())
+        .max()
+        .unwrap_or(0)
 }
 
 /// Says why a file could not be brought back.

@@ -120,6 +120,11 @@ impl Walk {
         Ok(())
     }
 
+    /// How many names an entry of the directory has where it is, counted from where the walk began.
+    pub(super) fn depth(&self) -> usize {
+        self.levels.len()
+    }
+
     /// Where it is, relative to where it began.
     pub(super) fn path(&self) -> PathBuf {
         let names = self.levels.iter().skip(1).map(|level| level.name.as_c_str());

@@ -143,3 +143,5 @@ fn one_of_everything_comes_back() {
     assert!(!spot.directory().exists());
     assert_same(&before, &facts(&state));
 }
+
+mod hostile;

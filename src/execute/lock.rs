@@ -8,7 +8,7 @@ use super::progress::{Happening, Progress, ProgressEvent};
 use crate::model::ServiceName;
 use crate::record::{Holder, LockError, Place, ServiceLock, Wait, lock_service};
 
-/// Takes the lock of a service, and says for whom it waits. `stopped` breaks the wait off.
+/// Takes the lock of a service, and says for whom it waits: the nixmig that holds it, else the scripts of one that is gone. `stopped` breaks the wait off.
 ///
 /// # Errors
 ///
@@ -20,27 +20,31 @@ pub fn lock(
     progress: &dyn Progress,
     stopped: &dyn Fn() -> bool,
 ) -> Result<ServiceLock, LockError> {
-    let mut named = None;
+    let mut waits = None;
     lock_service(place, service, wait, &mut |holder| {
         if stopped() {
             return ControlFlow::Break(());
         }
-        let words = waits_for(place, service, holder);
-        if named.as_ref() != Some(&words) {
+        let holder = holder.filter(|holder| lives(holder));
+        if waits.as_ref() != Some(&holder.cloned()) {
+            let text = waits_for(place, service, holder);
             progress.event(&ProgressEvent {
                 service,
                 step: None,
-                happening: Happening::Note { text: &words },
+                happening: Happening::Note { text: &text },
             });
-            named = Some(words);
+            waits = Some(holder.cloned());
         }
         ControlFlow::Continue(())
     })
 }
 
+fn lives(holder: &Holder) -> bool {
+    Path::new("/proc").join(holder.pid.to_string()).exists()
+}
+
 fn waits_for(place: &Place, service: &ServiceName, holder: Option<&Holder>) -> String {
-    let lives = |holder: &&Holder| Path::new("/proc").join(holder.pid.to_string()).exists();
-    if let Some(holder) = holder.filter(lives) {
+    if let Some(holder) = holder {
         let run = holder.run.as_ref().map(|run| format!(" (run {run})"));
         let run = run.unwrap_or_default();
         return format!(

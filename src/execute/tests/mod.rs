@@ -19,6 +19,7 @@ use crate::model::{Block, Definition, Digester, History, Part, Phase, Recorded, 
 use crate::plan::{Premise, Presence, ServicePlan, plan_service};
 use crate::record::{Filter, Logged, Place, Record, ServiceLock, View, Wait, history, lock_service};
 
+mod dying;
 mod failing;
 mod properties;
 mod resuming;
@@ -68,7 +69,8 @@ const RESTORE: &str =
     "cp -a \"$BACKUP/applied\" \"$state/applied.back\"\nmv \"$state/applied.back\" \"$state/applied\"\n";
 
 struct Machine {
-    root: tempfile::TempDir,
+    root: PathBuf,
+    _guard: Option<tempfile::TempDir>,
     place: Place,
     service: ServiceName,
     stored: AtomicUsize,
@@ -132,13 +134,22 @@ impl Machine {
         }
         fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::write(root.path().join("state/applied"), "").unwrap();
-        let place = Place {
-            state_dir: root.path().join("nixmig"),
-            gc_roots: root.path().join("gcroots/nixmig"),
-        };
+        let root_path = root.path().to_owned();
         Self {
+            _guard: Some(root),
+            ..Self::there(root_path)
+        }
+    }
+
+    /// The one that another process made.
+    fn there(root: PathBuf) -> Self {
+        Self {
+            place: Place {
+                state_dir: root.join("nixmig"),
+                gc_roots: root.join("gcroots/nixmig"),
+            },
             root,
-            place,
+            _guard: None,
             service: "db".parse().unwrap(),
             stored: AtomicUsize::new(0),
             declares: true,
@@ -147,7 +158,7 @@ impl Machine {
     }
 
     fn at(&self, path: &str) -> PathBuf {
-        self.root.path().join(path)
+        self.root.join(path)
     }
 
     fn state(&self) -> PathBuf {
@@ -259,16 +270,25 @@ impl Machine {
     }
 
     /// Does something with an engine of its own, as one call of nixmig would.
-    fn with<T>(&self, ears: &Ears, work: impl FnOnce(&mut Engine<'_>) -> T) -> T {
+    fn with<T>(&self, ears: &dyn Progress, work: impl FnOnce(&mut Engine<'_>) -> T) -> T {
+        let executor = DirectExecutor::new().unwrap().with_grace(self.grace);
+        self.with_executor(&executor, ears, work)
+    }
+
+    fn with_executor<T>(
+        &self,
+        executor: &dyn Executor,
+        ears: &dyn Progress,
+        work: impl FnOnce(&mut Engine<'_>) -> T,
+    ) -> T {
         let mut lock = self.lock();
         let mut record = Record::open(&self.place).unwrap();
-        let executor = DirectExecutor::new().unwrap().with_grace(self.grace);
         work(&mut Engine {
             place: &self.place,
             record: &mut record,
             lock: &mut lock,
             service: &self.service,
-            executor: &executor,
+            executor,
             progress: ears,
             cgroups: &self.at("cgroup"),
         })
@@ -328,10 +348,21 @@ impl Machine {
     fn migrate_with(
         &self,
         to: &Generation,
-        ears: &Ears,
+        ears: &dyn Progress,
         acknowledge: &BTreeSet<Version>,
     ) -> Result<Arrival, WalkError> {
-        self.with(ears, |engine| {
+        let executor = DirectExecutor::new().unwrap().with_grace(self.grace);
+        self.migrate_by(&executor, to, ears, acknowledge)
+    }
+
+    fn migrate_by(
+        &self,
+        executor: &dyn Executor,
+        to: &Generation,
+        ears: &dyn Progress,
+        acknowledge: &BTreeSet<Version>,
+    ) -> Result<Arrival, WalkError> {
+        self.with_executor(executor, ears, |engine| {
             engine.settle(Some(&to.toplevel))?;
             let plan = self.plan(to);
             engine.walk(&Walk {

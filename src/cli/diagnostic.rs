@@ -181,6 +181,18 @@ impl Failure {
         Self::Record(Box::new(error))
     }
 
+    /// What is wrong with the record, if that is what failed.
+    pub(super) fn of_record(&self) -> Option<&RecordError> {
+        match self {
+            Self::Record(error) => Some(error),
+            Self::Machine(error) => match &**error {
+                MachineError::Record(error) => Some(error),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The signal that ended the command, if one did.
     pub(super) fn signal(&self) -> Option<i32> {
         match self {

@@ -17,9 +17,12 @@ mod run_as;
 mod show;
 mod status;
 
-use std::ffi::OsString;
+use std::env;
+use std::ffi::{OsStr, OsString};
 
 use clap::FromArgMatches as _;
+use nixmig::report::escape;
+use nixmig::{process, record};
 
 use args::{Cli, Command};
 use exit::Exit;
@@ -39,7 +42,7 @@ pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         output::without_colours();
     }
     let cli = Cli::described()
-        .try_get_matches_from(words)
+        .try_get_matches_from(&words)
         .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match cli {
         Ok(cli) => cli,
@@ -65,7 +68,16 @@ pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     };
     result.unwrap_or_else(|failure| {
         if let Some(signal) = failure.signal() {
-            nixmig::process::die_of(signal);
+            process::die_of(signal);
+        }
+        if let Some(program) = failure
+            .of_record()
+            .and_then(|error| record::handover(error, |name| env::var_os(name)))
+        {
+            let arguments = words.into_iter().skip(1);
+            let error = process::replace(&program, arguments, (record::HANDED_OVER, OsStr::new("1")));
+            let name = program.display().to_string();
+            output::complain(&format!("{} could not be started: {error}\n", escape(&name)));
         }
         output::complain(&diagnostic::render(&failure));
         Exit::Error

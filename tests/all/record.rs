@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -192,4 +192,40 @@ fn a_state_directory_below_a_link_is_fine_and_one_that_is_a_link_is_not() {
     assert_eq!(look(&place(&root.path().join("var"))).unwrap().unwrap().events, 2);
     symlink("var/state", root.path().join("state")).unwrap();
     assert!(matches!(look(&place(root.path())), Err(RecordError::Symlink(_))));
+}
+
+#[test]
+fn a_newer_record_is_handed_to_the_newer_program() {
+    let root = tempfile::tempdir_in("/var/tmp").unwrap();
+    let place = place(root.path());
+    drop(Record::open(&place).unwrap());
+    let newer = root
+        .path()
+        .join("store/0123456789abcdfghijklmnpqrsvwxyz-nixmig-99/bin");
+    fs::create_dir_all(&newer).unwrap();
+    let script = "#!/bin/sh\necho newer: $NIXMIG_HANDED_OVER \"$@\"\nexit 5\n";
+    fs::write(newer.join("nixmig"), script).unwrap();
+    fs::set_permissions(newer.join("nixmig"), fs::Permissions::from_mode(0o555)).unwrap();
+    symlink(&newer, place.state_dir.join("bin")).unwrap();
+    let mut header = fs::read(place.record()).unwrap();
+    // The four bytes of `user_version` (SQLite's file format, 1.3).
+    header[60..64].copy_from_slice(&2_u32.to_be_bytes());
+    fs::write(place.record(), header).unwrap();
+
+    let history = |variable: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nixmig"));
+        let command = command
+            .arg("history")
+            .arg("--state-dir")
+            .arg(&place.state_dir)
+            .env(variable, "1");
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let words = format!("newer: 1 history --state-dir {}\n", place.state_dir.display());
+    assert_eq!(history("UNRELATED"), (Some(5), words, String::new()));
+    let (code, _, said) = history("NIXMIG_HANDED_OVER");
+    assert_eq!(code, Some(1));
+    assert!(said.contains("has format 2"), "{said}");
 }

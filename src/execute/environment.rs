@@ -25,6 +25,41 @@ pub struct Told<'a> {
 /// The whole environment of a step's scripts: `PATH` of the definition's `path`, its `environment`, and what the step tells,
 /// which nothing of those can take the place of.
 pub fn environment(gate: &Gate, told: &Told<'_>) -> BTreeMap<String, String> {
+    with(
+        gate,
+        [
+            ("BACKUP", told.backup.map(str::to_owned)),
+            ("MIGRATION_SERVICE", Some(told.service.to_string())),
+            ("MIGRATION_VERSION", Some(told.version.to_string())),
+            ("MIGRATION_DIRECTION", Some(told.direction.name().to_owned())),
+            ("OLD_PACKAGE", told.old_package.map(str::to_owned)),
+            ("NEW_PACKAGE", told.new_package.map(str::to_owned)),
+        ],
+    )
+}
+
+/// The whole environment of a `detect` script, which belongs to no step.
+pub(super) fn asking(
+    gate: &Gate,
+    service: &ServiceName,
+    old_package: Option<&str>,
+    new_package: Option<&str>,
+) -> BTreeMap<String, String> {
+    with(
+        gate,
+        [
+            ("BACKUP", None),
+            ("MIGRATION_SERVICE", Some(service.to_string())),
+            ("MIGRATION_VERSION", None),
+            ("MIGRATION_DIRECTION", None),
+            ("OLD_PACKAGE", old_package.map(str::to_owned)),
+            ("NEW_PACKAGE", new_package.map(str::to_owned)),
+        ],
+    )
+}
+
+/// What a definition has for its scripts, and over it what is told: a name without a value is unset.
+fn with(gate: &Gate, told: [(&str, Option<String>); 6]) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
     if !gate.path.is_empty() {
         let path: Vec<_> = gate.path.iter().map(|entry| format!("{entry}/bin")).collect();
@@ -33,16 +68,8 @@ pub fn environment(gate: &Gate, told: &Told<'_>) -> BTreeMap<String, String> {
     environment.extend(gate.environment.clone());
     let directories = gate.service.state_directories.value();
     let directories = directories.map(|directories| directories.join("\n"));
-    let ours = [
-        ("BACKUP", told.backup.map(str::to_owned)),
-        ("MIGRATION_SERVICE", Some(told.service.to_string())),
-        ("MIGRATION_VERSION", Some(told.version.to_string())),
-        ("MIGRATION_DIRECTION", Some(told.direction.name().to_owned())),
-        ("STATE_DIRECTORIES", Some(directories.unwrap_or_default())),
-        ("OLD_PACKAGE", told.old_package.map(str::to_owned)),
-        ("NEW_PACKAGE", told.new_package.map(str::to_owned)),
-    ];
-    for (name, value) in ours {
+    let directories = ("STATE_DIRECTORIES", Some(directories.unwrap_or_default()));
+    for (name, value) in told.into_iter().chain([directories]) {
         match value {
             Some(value) => environment.insert(name.to_owned(), value),
             None => environment.remove(name),

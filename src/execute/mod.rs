@@ -4,6 +4,7 @@
 
 pub mod backup;
 mod definition;
+mod detect;
 mod direct;
 mod engine;
 mod environment;
@@ -20,6 +21,7 @@ mod step;
 mod undo;
 
 pub use definition::Known;
+pub use detect::{Answer, detect};
 pub use direct::DirectExecutor;
 pub use engine::{Arrival, Engine, Walk, unacknowledged};
 pub use environment::{Told, environment};

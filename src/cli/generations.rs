@@ -12,12 +12,12 @@ use super::{machine, output};
 pub(super) fn run(args: &Generations) -> Result<Exit, Failure> {
     let read = args.machine.below.options();
     let place = args.machine.memory.place(&args.machine.below);
-    let host = machine::look(read, place, &args.machine.memory, None, &machine::unasked)?;
+    let host = machine::look(read, place, &args.machine.memory, None)?;
     let mut notes = host.bootables().map_err(Failure::machine)?.notes.clone();
     let mut found = Vec::new();
     for (bootable, generation) in host.generations().map_err(Failure::machine)? {
-        let generation = generation.as_ref().map_err(ToString::to_string);
-        found.push(startable(&host, bootable, generation, &mut notes)?);
+        let generation = generation.as_ref().map_err(|error| chain(error));
+        found.push(startable(&host, bootable, generation, &mut notes));
     }
     notes.dedup();
     let report = Report {
@@ -34,21 +34,23 @@ fn startable(
     bootable: &Bootable,
     generation: Result<&Generation, String>,
     notes: &mut Vec<String>,
-) -> Result<Startable, Failure> {
+) -> Startable {
     let release = generation
         .as_ref()
         .ok()
         .and_then(|generation| generation.release.value())
         .map(ToString::to_string);
     let plan = match generation {
-        Ok(generation) => {
-            let planned = host.plan(generation.clone()).map_err(Failure::machine)?;
-            notes.extend(planned.notes);
-            Ok(planned.plan)
-        }
+        Ok(generation) => match host.plan(generation.clone()) {
+            Ok(planned) => {
+                notes.extend(planned.notes);
+                Ok(planned.plan)
+            }
+            Err(error) => Err(chain(&error)),
+        },
         Err(error) => Err(error),
     };
-    Ok(Startable {
+    Startable {
         names: bootable.names.clone(),
         toplevel: bootable.toplevel.display().to_string(),
         release,
@@ -56,5 +58,11 @@ fn startable(
         booted: bootable.booted,
         next: bootable.next,
         plan,
-    })
+    }
+}
+
+/// An error and what caused it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -20,7 +20,7 @@ pub(super) fn run(args: &History) -> Result<Exit, Failure> {
         ..Filter::default()
     };
     let logged = record::history(&place, &filter).map_err(Failure::record)?;
-    let host = machine::look(read, place, &args.machine.memory, None, &machine::unasked)?;
+    let host = machine::look(read, place, &args.machine.memory, None)?;
     let mut runs = Runs::default();
     let mut events: Vec<_> = logged.iter().map(|logged| happened(logged, &mut runs)).collect();
     // What a step is called is told when its run begins, so the rest is cut off last.

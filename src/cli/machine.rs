@@ -1,8 +1,11 @@
 //! Owns how commands look at the machine that they run on.
 
+use std::path::Path;
+
 use jiff::Timestamp;
+use nixmig::execute::{Answer, DirectExecutor, Executor as _, detect};
 use nixmig::generation::ReadOptions;
-use nixmig::machine::{Answer, Ask, Host, Options};
+use nixmig::machine::{Ask, Host, Options};
 use nixmig::model::{Definition, Generation, ServiceName};
 use nixmig::record::{Place, View};
 use nixmig::report;
@@ -10,7 +13,7 @@ use nixmig::report;
 use super::args::Memory;
 use super::diagnostic::Failure;
 
-/// Looks at the machine.
+/// Looks at the machine, and asks its `detect` scripts.
 ///
 /// # Errors
 ///
@@ -20,8 +23,11 @@ pub(super) fn look<'a>(
     place: Place,
     memory: &Memory,
     from: Option<Generation>,
-    ask: &'a Ask<'a>,
 ) -> Result<Host<'a>, Failure> {
+    let ask: &Ask<'_> = match read.root == Path::new("/") {
+        true => &ask,
+        false => &unasked,
+    };
     Host::look(Options {
         read,
         place,
@@ -33,9 +39,22 @@ pub(super) fn look<'a>(
     .map_err(Failure::machine)
 }
 
-/// Asks nobody.
-pub(super) fn unasked(_: &ServiceName, _: &Definition) -> Answer {
-    Answer::Unasked("this command runs no scripts".to_owned())
+/// Asks a `detect` script, which is a child of nixmig; a signal that ends nixmig meanwhile ends both.
+fn ask(service: &ServiceName, definition: &Definition, package: Option<&str>) -> Answer {
+    let executor = match DirectExecutor::new() {
+        Ok(executor) => executor,
+        Err(error) => return Answer::Unasked(error.to_string()),
+    };
+    let answer = detect(&executor, service, definition, package);
+    if let Some(signal) = executor.stopped() {
+        nixmig::process::die_of(signal);
+    }
+    answer
+}
+
+/// What is below another root is not of this machine, and is not run on it.
+fn unasked(_: &ServiceName, _: &Definition, _: Option<&str>) -> Answer {
+    Answer::Unasked("it is of another root, and is not run here".to_owned())
 }
 
 /// The machine for a report, with what else is to be said of it.

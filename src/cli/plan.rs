@@ -25,7 +25,7 @@ pub(super) fn run(args: &Plan) -> Result<Exit, Failure> {
         .map(|from| read::one(&args.read, Some(from), &options))
         .transpose()?;
     let place = args.memory.place(args.read.below());
-    let host = machine::look(options, place, &args.memory, from, &machine::unasked)?;
+    let host = machine::look(options, place, &args.memory, from)?;
     let Planned {
         target,
         mut plan,

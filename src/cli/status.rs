@@ -5,8 +5,8 @@ use std::path::Path;
 
 use nixmig::generation::read_closure;
 use nixmig::machine::{Host, size};
-use nixmig::model::{Generation, Kind, Recorded, ServiceName};
-use nixmig::plan::ServicePlan;
+use nixmig::model::{Generation, Kind, Recorded, ServiceName, UnitName};
+use nixmig::plan::{Plan, ServicePlan};
 use nixmig::report::{KeptBackup, ServiceStatus, Status as Report};
 
 use super::args::Status;
@@ -17,7 +17,7 @@ use super::{machine, output};
 pub(super) fn run(args: &Status) -> Result<Exit, Failure> {
     let read = args.machine.below.options();
     let place = args.machine.memory.place(&args.machine.below);
-    let host = machine::look(read.clone(), place, &args.machine.memory, None, &machine::unasked)?;
+    let host = machine::look(read.clone(), place, &args.machine.memory, None)?;
     let running = host.running();
     let target = match &running {
         Some(toplevel) => read_closure(toplevel, "current", &read).map_err(|error| Failure::Read {
@@ -30,7 +30,8 @@ pub(super) fn run(args: &Status) -> Result<Exit, Failure> {
             ..Generation::new("none", Kind::Closure)
         },
     };
-    let planned = host.plan(target).map_err(Failure::machine)?;
+    let mut planned = host.plan(target).map_err(Failure::machine)?;
+    planned.notes.extend(lost(&host, &planned.plan));
     let services: Vec<_> = planned
         .plan
         .services
@@ -67,17 +68,28 @@ fn status(host: &Host<'_>, plan: &ServicePlan) -> ServiceStatus {
     }
 }
 
-fn held(
-    host: &Host<'_>,
-    name: &ServiceName,
-    recorded: Option<&Recorded>,
-) -> BTreeSet<nixmig::model::UnitName> {
+fn held(host: &Host<'_>, name: &ServiceName, recorded: Option<&Recorded>) -> BTreeSet<UnitName> {
     let unmet = host.view().and_then(|view| view.unmet.get(name));
     match (recorded, unmet) {
         (Some(recorded), _) => recorded.held.clone(),
         (None, Some(unmet)) => unmet.held.clone(),
         (None, None) => BTreeSet::new(),
     }
+}
+
+/// What rebuilding found of services that are not in the plan.
+fn lost(host: &Host<'_>, plan: &Plan) -> Vec<String> {
+    let unmet = host.view().into_iter().flat_map(|view| &view.unmet);
+    let is_told = |name: &ServiceName| plan.services.iter().any(|service| service.name == *name);
+    unmet
+        .filter(|(name, unmet)| unmet.lost && !is_told(name))
+        .map(|(name, _)| {
+            format!(
+                "a record was lost that knew {name}, which is not declared here: `nixmig stamp {name} VERSION` says what its state \
+                 is on, and `nixmig forget {name}` gives that up"
+            )
+        })
+        .collect()
 }
 
 /// The backups of the run that is open, which are kept until it ends well.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::host::Answer;
+use crate::execute::Answer;
 use crate::generation::closure;
 use crate::generation::closure::root::Root as Below;
 use crate::generation::gate;

@@ -12,6 +12,7 @@ use super::facts::{self, Facts};
 use super::locks;
 use super::mounts::{Expected, Mounted};
 use super::witness::Eyes;
+use crate::execute::Answer;
 use crate::generation::closure::root::Root;
 use crate::generation::closure::{ClosureError, Definitions, definitions};
 use crate::generation::reference::{Closure, Toplevel};
@@ -23,19 +24,8 @@ use crate::record::{self, Place, View};
 /// How much the clock may be behind the record's last event: daylight saving that was set wrong, and no more.
 const SLACK: SignedDuration = SignedDuration::from_hours(1);
 
-/// What became of asking a `detect` script.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// What it printed.
-    Said(String),
-    /// It failed: how, as words after "its detect script".
-    Failed(String),
-    /// It was not run: why not.
-    Unasked(String),
-}
-
-/// Who asks the `detect` script of a service's definition. It must not write.
-pub type Ask<'a> = dyn Fn(&ServiceName, &Definition) -> Answer + 'a;
+/// Who asks the `detect` script of a service's definition; it is told the package that last ran the state, where that is known.
+pub type Ask<'a> = dyn Fn(&ServiceName, &Definition, Option<&str>) -> Answer + 'a;
 
 /// How a machine is looked at.
 pub struct Options<'a> {
@@ -266,7 +256,7 @@ impl<'a> Host<'a> {
             root: &self.root,
             expected: &built.expected,
             mounted: self.mounted()?,
-            privileged: rustix::process::geteuid().is_root(),
+            privileged: sees_stamps(),
         };
         let mut settled = true;
         match self.recorded(name) {
@@ -379,7 +369,11 @@ impl<'a> Host<'a> {
         };
         match built.definitions.get_or_init(read) {
             Ok(definitions) => match definitions.services.get(&wanted.name) {
-                Some(definition) => (self.options.ask)(&wanted.name, definition),
+                Some(definition) => {
+                    let recorded = self.recorded(&wanted.name);
+                    let package = recorded.and_then(|recorded| recorded.package.as_deref());
+                    (self.options.ask)(&wanted.name, definition, package)
+                }
                 None => Answer::Unasked("its gate is not there any more".to_owned()),
             },
             Err(error) => Answer::Unasked(error.to_string()),
@@ -422,6 +416,12 @@ impl<'a> Host<'a> {
             )
         })
     }
+}
+
+/// Whether this process sees the stamps on state directories: to others than those with CAP_SYS_ADMIN there are none (xattr(7)).
+fn sees_stamps() -> bool {
+    let sets = rustix::thread::capabilities(None);
+    sets.is_ok_and(|sets| sets.effective.contains(rustix::thread::CapabilitySet::SYS_ADMIN))
 }
 
 /// The toplevel of a generation that is built.

@@ -156,9 +156,7 @@ impl Trouble {
                     Some(_) => Severity::Warning,
                     None => Severity::Refused,
                 },
-                format!(
-                    "whether the data of {name} is what the record says cannot be told: {what}: {reason}"
-                ),
+                format!("the state of {name} could not be looked at, {what}: {reason}"),
                 "Run it as root, and see that the directory can be read.".to_owned(),
             ),
             Self::Undetected { reason } => (

@@ -557,3 +557,57 @@ fn history_of_some() {
     insta::assert_snapshot!("history_last", output(&["history", "db", "--last", "2"]));
     insta::assert_snapshot!("history_other", output(&["history", "web"]));
 }
+
+/// Whatever its record says, the data is asked what it is on: by a script of the generation, on a machine whose root is `/`.
+#[test]
+fn the_data_is_asked() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let host = Host::new();
+    host.data();
+    let root = host.machine.directory.path().display().to_string();
+    let script = format!("nix/store/{}-detect", "d".repeat(32));
+    let gate = format!(
+        "[Unit]\nX-Migration-Format=1\nX-Migration-Service=db\nX-Migration-Units=db.service\n\
+         X-Migration-StateDirectories=[\"{root}/var/lib/db\"]\nX-Migration-Detect={root}/{script}\n{}\n[Service]\nType=oneshot\n",
+        steps(NEW)
+    );
+    let file = "etc/systemd/system/migrate-db.service";
+    host.machine.write(2, file, &gate);
+    let generation = format!("{root}/{}", Machine::system(2));
+    let place = host.place();
+    let mut report = String::new();
+    for (what, words) in [
+        (
+            "it answers, after a complaint",
+            "echo cannot read the locale >&2; echo 2023-09-14",
+        ),
+        (
+            "it knows its place",
+            "test -z \"$BACKUP$MIGRATION_VERSION\" && test \"$MIGRATION_SERVICE\" = db && echo 2024-10-01",
+        ),
+        ("it answers what no history has", "echo 2020-01-01"),
+        ("it says nothing", "true"),
+        ("it says something else", "echo 17"),
+        ("it fails", "echo no such file >&2; exit 3"),
+    ] {
+        host.machine.file(&script, &format!("#!/bin/sh\n{words}\n"));
+        fs::set_permissions(host.path(&script), fs::Permissions::from_mode(0o755)).unwrap();
+        let mut command = crate::cli::nixmig(&["plan", &generation]);
+        command
+            .arg("--state-dir")
+            .arg(&place.state_dir)
+            .arg("--gc-roots")
+            .arg(&place.gc_roots);
+        report.push_str(&format!("# {what}\n{}\n", seen(&mut command, &[(&root, "ROOT")])));
+    }
+    insta::assert_snapshot!("detect", report);
+}
+
+/// Somebody may know better which generation ran last.
+#[test]
+fn another_generation_ran_last() {
+    let host = Host::new();
+    host.data();
+    insta::assert_snapshot!("from", host.seen(&["plan", "--from", "2"]));
+}

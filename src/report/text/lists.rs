@@ -70,6 +70,10 @@ fn service(page: &mut Page, status: &ServiceStatus) {
         page.prose(2, span(Tone::Note, "first contact:"), &sentence);
     }
     list(page, 2, "held back:", status.held.iter().map(UnitName::as_str));
+    if !status.held.is_empty() && matches!(state, State::UpToDate | State::Met | State::Left) {
+        let help = format!("`nixmig resume {}` starts them again.", plan.name);
+        page.prose(2, span(Tone::Faint, "help:"), &help);
+    }
     for backup in &status.backups {
         self::backup(page, backup);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use nixmig::model::{Direction, RunId, Version};
+use nixmig::model::{Direction, RunId, UnitName, Version};
 use nixmig::record::{self, Choice, Event, Filter, Logged, RunOutcome, StepRecord};
 use nixmig::report::{Happened, History as Report};
 
@@ -190,7 +190,7 @@ fn words(event: &Event, runs: &Runs) -> (bool, String, String) {
             Direction::from(*direction).name()
         )),
         Event::Held { units, .. } => {
-            let units: Vec<_> = units.iter().map(|unit| unit.as_str()).collect();
+            let units: Vec<_> = units.iter().map(UnitName::as_str).collect();
             said(format!("kept from starting: {}", units.join(", ")))
         }
         Event::Released { .. } => said("its units may start again".to_owned()),

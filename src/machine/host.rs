@@ -43,13 +43,16 @@ pub struct Options<'a> {
     pub ask: &'a Ask<'a>,
 }
 
+/// A generation, or why it cannot be read.
+pub type Readable = Result<Generation, ReadError>;
+
 /// A machine that is looked at. What is looked at once is remembered; what no plan needs is not looked at.
 pub struct Host<'a> {
     options: Options<'a>,
     root: Root,
     view: Option<View>,
     bootables: OnceCell<Bootables>,
-    others: OnceCell<Vec<(Bootable, Result<Generation, ReadError>)>>,
+    others: OnceCell<Vec<(Bootable, Readable)>>,
     mounted: OnceCell<Mounted>,
 }
 
@@ -121,7 +124,7 @@ impl<'a> Host<'a> {
     /// # Errors
     ///
     /// Fails where the profiles cannot be listed. A generation that cannot be read is in the list, with the reason.
-    pub fn generations(&self) -> Result<&[(Bootable, Result<Generation, ReadError>)], MachineError> {
+    pub fn generations(&self) -> Result<&[(Bootable, Readable)], MachineError> {
         let bootables = self.bootables()?;
         let others = self.others.get_or_init(|| {
             let read = |bootable: &Bootable| {

@@ -16,4 +16,4 @@ mod witness;
 pub use backups::size;
 pub use bootable::{Bootable, Bootables};
 pub use error::MachineError;
-pub use host::{Ask, Host, Options, Planned};
+pub use host::{Ask, Host, Options, Planned, Readable};

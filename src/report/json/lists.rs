@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{BaselineDocument, FORMAT, FindingDocument, MachineDocument, Place, print, texts};
+use crate::model::ServiceName;
 use crate::plan::{Plan, Severity};
 use crate::report::lists::{
     Generations, Happened, History, KeptBackup, ServiceStatus, Startable, State, Status, Verdict,
@@ -121,7 +122,7 @@ fn event(event: &Happened) -> EventDocument<'_> {
     EventDocument {
         seq: event.seq,
         at: &event.at,
-        service: event.service.as_ref().map(|service| service.as_str()),
+        service: event.service.as_ref().map(ServiceName::as_str),
         run: event.run.as_deref(),
         words: &event.words,
         good: event.good,

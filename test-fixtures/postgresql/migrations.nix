@@ -9,7 +9,7 @@ let
   # however it ends, and can be reached through a socket in a directory of their own alone. They need not flush what they
   # write: nixmig does so before it calls the step finished, and takes the backup until then.
   prelude = ''
-    export LC_ALL=C PGUSER=postgres PGDATABASE=postgres PGOPTIONS='-c lc_messages=C'
+    export LC_ALL=C PGUSER=postgres PGDATABASE=postgres PGOPTIONS='-c lc_messages=C -c client_min_messages=error'
     state=$STATE_DIRECTORIES
     declare -A servers=()
 
@@ -23,6 +23,14 @@ let
       rm -rf "$sockets"
     }
     trap leave EXIT
+
+    # quietly COMMAND…: what it prints is shown when it fails.
+    quietly() {
+      "$@" > "$sockets/printed" 2>&1 || {
+        cat "$sockets/printed" >&2
+        return 1
+      }
+    }
 
     # The major version of the cluster that is here.
     cluster() {
@@ -39,10 +47,13 @@ let
       mkdir "$sockets/$2"
       "$1/bin/postgres" -D "$state/$2" -k "$sockets/$2" -c listen_addresses= -c "hba_file=$sockets/hba" \
         -c ssl=off -c archive_mode=off -c autovacuum=off -c fsync=off -c full_page_writes=off \
-        -c logging_collector=off -c log_destination=stderr -c log_min_messages=fatal &
+        -c logging_collector=off -c log_destination=stderr -c log_min_messages=fatal 2> "$sockets/$2/log" &
       servers[$2]=$!
-      until "$1/bin/psql" --host "$sockets/$2" --no-psqlrc --quiet --command ';' 2> /dev/null; do
-        kill -0 "''${servers[$2]}"
+      until "$1/bin/psql" --host "$sockets/$2" --no-psqlrc --quiet --command "" 2> /dev/null; do
+        kill -0 "''${servers[$2]}" 2> /dev/null || {
+          cat "$sockets/$2/log" >&2
+          return 1
+        }
         sleep 0.05
       done
     }
@@ -89,7 +100,7 @@ let
       elif [ "$2" -ge 18 ]; then
         options+=(--no-data-checksums)
       fi
-      "$1/bin/initdb" "''${options[@]}" --pgdata "$state/$2" > /dev/null
+      quietly "$1/bin/initdb" "''${options[@]}" --pgdata "$state/$2"
     }
 
     # What an administrator wrote into the old cluster and no dump has.
@@ -146,7 +157,8 @@ let
     if [ "$new" -ge 15 ]; then
       options+=(--no-sync)
     fi
-    "$NEW_PACKAGE/bin/pg_upgrade" "''${options[@]}" \
+    echo "pg_upgrade $old -> $new"
+    quietly "$NEW_PACKAGE/bin/pg_upgrade" "''${options[@]}" \
       --old-bindir "$OLD_PACKAGE/bin" --old-datadir "$state/$old" \
       --new-bindir "$NEW_PACKAGE/bin" --new-datadir "$state/$new" || {
       find "$state/$new" "$state/$old" -newer "$sockets/hba" \( -name 'pg_upgrade*.log' -o -name '*.txt' \) -exec tail -n 30 {} + >&2
@@ -198,6 +210,7 @@ let
 
     make_like "$NEW_PACKAGE" "$older" "$OLD_PACKAGE" "$newer"
     serve "$NEW_PACKAGE" "$older"
+    echo "pg_dumpall $newer -> $older"
     "$OLD_PACKAGE/bin/pg_dumpall" --host "$sockets/$newer" | "$words" \
       | "$OLD_PACKAGE/bin/psql" --host "$sockets/$older" --no-psqlrc --quiet --file - > /dev/null 2> "$sockets/errors"
     unexpected=$(sed -n '/ ERROR:  unrecognized configuration parameter "transaction_timeout"$/d

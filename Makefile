@@ -19,7 +19,7 @@ demo: ## show a diff of real generations, built by real Nix, in a private store
 
 test: ## run all tests
 	@scripts/need cargo nix git strace unshare mount umount mkfs.ext4 mkfs.xfs mkfs.btrfs btrfs
-	$(CARGO) test --locked
+	$(CARGO) test --locked --features faults
 	test-fixtures/module-tests/run
 
 lint: ## check formatting and lints

@@ -91,7 +91,7 @@ fn a_directory_of_a_mount() {
             let (image, home) = (Image::make(fs, SIZE), Home::new());
             let state = image.path().join("state");
             populate(&state);
-            let (spot, method) = there_and_back(&home, &[state.clone()], || wreck(&state));
+            let (spot, method) = there_and_back(&home, std::slice::from_ref(&state), || wreck(&state));
             assert!(
                 spot.directory().starts_with(image.path().join(".nixmig/backups")),
                 "{spot:?}"
@@ -117,7 +117,12 @@ fn the_root_of_a_mount() {
             let (image, home) = (Image::make(fs, SIZE), Home::new());
             let state = image.path();
             populate(&state);
-            let (spot, _) = there_and_back(&home, &[state.clone()], || wreck(&state));
+            let (spot, method) = there_and_back(&home, std::slice::from_ref(&state), || wreck(&state));
+            let expected = [Method::Copy, Method::Reflink, Method::Snapshot];
+            assert_eq!(
+                method,
+                expected[Fs::ALL.iter().position(|&one| one == fs).unwrap()]
+            );
             assert!(spot.directory().starts_with(state.join(".nixmig")), "{spot:?}");
             remove(&spot).unwrap();
             assert!(!state.join(".nixmig").exists());
@@ -183,14 +188,25 @@ fn a_subvolume_stays_one() {
         let inodes =
             || [&state, &inner].map(|path| std::os::unix::fs::MetadataExt::ino(&fs::metadata(path).unwrap()));
         assert_eq!(inodes(), [256, 256]);
+        let wreck_one = wreck;
         let wreck = || {
             wreck(&state);
             wreck(&inner);
         };
-        let (spot, method) = there_and_back(&home, &[state.clone()], wreck);
-        assert_eq!(method, Method::Reflink);
+        let (spot, method) = there_and_back(&home, std::slice::from_ref(&state), wreck);
+        assert_eq!(
+            method,
+            Method::Reflink,
+            "a snapshot would not have what is in `inner`"
+        );
         assert_eq!(inodes(), [256, 256]);
         remove(&spot).unwrap();
+
+        let (spot, method) = there_and_back(&home, std::slice::from_ref(&inner), || wreck_one(&inner));
+        assert_eq!(method, Method::Snapshot);
+        assert_eq!(inodes(), [256, 256]);
+        remove(&spot).unwrap();
+        assert!(!image.path().join(".nixmig").exists());
     });
 }
 
@@ -325,17 +341,13 @@ fn task() {
 fn killed(what: &str, spot: &Spot, directories: &[PathBuf], nth: u32) -> bool {
     const CALLS: &str =
         "renameat,renameat2,unlinkat,mkdirat,linkat,symlinkat,mknodat,fsync,syncfs,fchown,fchmod,utimensat";
-    let mut task = format!("{what}\n{}", spot.directory().display());
-    for directory in directories {
-        task = format!("{task}\n{}", directory.display());
-    }
     let status = Command::new("strace")
         .args(["-f", "-qq", "-o", "/dev/null", "-e"])
         .arg(format!("trace={CALLS}"))
         .args(["-e", &format!("inject={CALLS}:signal=KILL:when={nth}")])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", "backup::task", "--test-threads", "1"])
-        .env(TASK, task)
+        .env(TASK, task_of(what, spot, directories))
         .stdout(std::process::Stdio::null())
         .status()
         .unwrap();
@@ -401,7 +413,7 @@ fn killed_anywhere_in_mounts() {
         populate(&state);
         mount(&["--bind"], &other.path(), &inner);
         fs::write(inner.join("file"), "old").unwrap();
-        survive(&home, &[state.clone()], || {
+        survive(&home, std::slice::from_ref(&state), || {
             wreck(&state);
             fs::write(inner.join("file"), "new").unwrap();
             fs::write(inner.join("other"), "new").unwrap();
@@ -416,4 +428,121 @@ fn mount(options: &[&str], what: &Path, at: &Path) {
 fn run(command: &mut Command) {
     let status = command.status().unwrap();
     assert!(status.success(), "{command:?}: {status}");
+}
+
+/// The power goes at a point of a backup or a restore: what was flushed until then is enough.
+#[cfg(feature = "faults")]
+#[test]
+fn the_power_goes() {
+    apart("backup::the_power_goes", || {
+        let points = [
+            ("take", "backup-half"),
+            ("take", "backup-half#4"),
+            ("take", "backup-written"),
+            ("restore", "restore-begun"),
+            ("restore", "restore-half"),
+            ("restore", "restore-half#2"),
+            ("restore", "restore-swapped"),
+        ];
+        for (fs, is_root) in Fs::ALL.into_iter().flat_map(|fs| [(fs, false), (fs, true)]) {
+            let mut image = Image::make(fs, SIZE);
+            let home = Home::new();
+            let state = if is_root {
+                image.path()
+            } else {
+                image.path().join("state")
+            };
+            populate(&state);
+            let directories = [state.clone()];
+            run(Command::new("sync").arg("-f").arg(image.path()));
+            let before = all(&directories);
+            for (what, point) in points {
+                let spot = home.spot(&directories, "power");
+                if what == "restore" {
+                    take(&spot, &directories, &Watch::quiet()).unwrap();
+                    wreck(&state);
+                    run(Command::new("sync").arg("-f").arg(image.path()));
+                }
+                let copy = at_point(what, &spot, &directories, point, || image.copy_image());
+                // A snapshot is one step, and so is a swap.
+                let Some(copy) = copy else {
+                    assert!(point.contains('#'), "{point} was not reached");
+                    remove(&spot).unwrap();
+                    continue;
+                };
+                image.after_power_loss(copy);
+                let is_complete = check(&spot).is_ok();
+                assert!(is_complete || what == "take", "{fs:?} {is_root} {point}");
+                assert!(is_complete || point != "backup-written", "{fs:?} {is_root}");
+                if is_complete {
+                    restore(&spot, &Watch::quiet()).unwrap();
+                }
+                same(&before, &directories);
+                remove(&spot).unwrap();
+                run(Command::new("sync").arg("-f").arg(image.path()));
+            }
+        }
+    });
+}
+
+#[cfg(feature = "faults")]
+#[test]
+fn that_the_power_goes_is_noticed_without_flushes() {
+    apart("backup::that_the_power_goes_is_noticed_without_flushes", || {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "backup::the_power_goes",
+                "--nocapture",
+                "--test-threads",
+                "1",
+            ])
+            .env("NIXMIG_FAULT_NO_FLUSH", "1")
+            .output()
+            .unwrap();
+        let said =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("panicked at"), "{said}");
+    });
+}
+
+/// Does that in another process up to a point, looks, and kills it there; none where it never came there.
+#[cfg(feature = "faults")]
+fn at_point<T>(
+    what: &str,
+    spot: &Spot,
+    directories: &[PathBuf],
+    point: &str,
+    look: impl FnOnce() -> T,
+) -> Option<T> {
+    let reached = tempfile::tempdir().unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "backup::task", "--test-threads", "1"])
+        .env(TASK, task_of(what, spot, directories))
+        .env("NIXMIG_FAULT", format!("{point}:wait"))
+        .env("NIXMIG_FAULT_AT", reached.path().join("reached"))
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !reached.path().join("reached").exists() {
+        if child.try_wait().unwrap().is_some() {
+            return None;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let looked = look();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    Some(looked)
+}
+
+fn task_of(what: &str, spot: &Spot, directories: &[PathBuf]) -> String {
+    let directories = directories
+        .iter()
+        .map(|directory| format!("\n{}", directory.display()));
+    format!(
+        "{what}\n{}{}",
+        spot.directory().display(),
+        directories.collect::<String>()
+    )
 }

@@ -25,9 +25,9 @@ const LIMIT: u64 = 1 << 20;
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Manifest {
     pub(super) format: u32,
-    /// Files of every kind, directories too.
+    /// Files of every kind, directories too, that were copied one by one: none of a snapshot.
     pub files: u64,
-    /// Bytes of data, as they were copied: holes are none.
+    /// Bytes of data in them, without holes.
     pub bytes: u64,
     /// How it was made.
     pub method: Method,

@@ -20,6 +20,7 @@ mod mounts;
 mod place;
 mod remove;
 mod restore;
+mod snapshot;
 mod space;
 mod state;
 mod take;
@@ -183,6 +184,11 @@ pub fn remove(spot: &Spot) -> Result<(), BackupError> {
     let path = spot.directory();
     let found = chase::follow_to_name(path)?;
     let Some(parent) = found.parent else { return Ok(()) };
+    if let Ok(spot) = at::open_directory(&parent, &found.name) {
+        for entry in at::entries(&spot).map_err(BackupError::io("read", path))? {
+            snapshot::remove(&spot, &entry.name)?;
+        }
+    }
     remove::remove(&parent, &found.name, path)?;
     at::open_directory(&parent, c".")
         .and_then(at::flush)

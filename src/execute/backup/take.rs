@@ -7,8 +7,9 @@ use rustix::fs::{self, AtFlags};
 
 use super::error::BackupError;
 use super::manifest::{Manifest, Method, Was};
+use super::state::Volumes;
 use super::tree::{Copier, LINKS, Tree};
-use super::{Spot, Watch, at, chase, point, state};
+use super::{Spot, Watch, at, chase, point, snapshot, state};
 
 /// Backs up state directories into an empty spot.
 pub(super) fn take(spot: &Spot, directories: &[PathBuf], watch: &Watch<'_>) -> Result<Manifest, BackupError> {
@@ -28,6 +29,7 @@ pub(super) fn take(spot: &Spot, directories: &[PathBuf], watch: &Watch<'_>) -> R
     let pool = at::make_directory(&into, LINKS).map_err(BackupError::io("make", path.join("links")))?;
     let mut copier = Copier::new(watch, pool, at::identity(&seen));
     let mut kept = Vec::new();
+    let mut snapshots = 0;
     for state in states {
         let (root, volumes) = (state.root(), state.volumes());
         let mut stored = state.stored;
@@ -41,6 +43,13 @@ pub(super) fn take(spot: &Spot, directories: &[PathBuf], watch: &Watch<'_>) -> R
         ) = (&mut stored.was, &state.directory)
         {
             let name = CString::new(name.as_str()).map_err(BackupError::io("make", path))?;
+            let is_whole = volumes == Volumes::default();
+            if is_whole && snapshot::make(directory, &into, &name, &state.found.path)? {
+                snapshots += 1;
+                point("backup-half", path)?;
+                kept.push(stored);
+                continue;
+            }
             let met = copier.copy(&Tree {
                 from: directory,
                 path: &state.found.path,
@@ -58,9 +67,10 @@ pub(super) fn take(spot: &Spot, directories: &[PathBuf], watch: &Watch<'_>) -> R
     let failed = || BackupError::io("write", path);
     copier.forget_links().map_err(failed())?;
     fs::unlinkat(&into, LINKS, AtFlags::REMOVEDIR).map_err(failed())?;
-    let method = match copier.has_copied() {
-        true => Method::Copy,
-        false => Method::Reflink,
+    let method = match (copier.has_copied(), copier.has_shared() || snapshots == 0) {
+        (true, _) => Method::Copy,
+        (false, true) => Method::Reflink,
+        (false, false) => Method::Snapshot,
     };
     let done = copier.done();
     let manifest = Manifest::new(kept, method, done.files, done.bytes);

@@ -106,9 +106,14 @@ impl<'a> Copier<'a> {
         self.done
     }
 
-    /// Whether any data were copied and not shared.
+    /// Whether any data were copied.
     pub(super) fn has_copied(&self) -> bool {
-        self.data.copied > 0 || self.data.shared == 0
+        self.data.copied > 0
+    }
+
+    /// Whether any data were shared.
+    pub(super) fn has_shared(&self) -> bool {
+        self.data.shared > 0
     }
 
     /// Copies a directory.

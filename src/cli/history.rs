@@ -68,9 +68,23 @@ fn happened(logged: &Logged, runs: &mut Runs) -> Happened {
         good,
         output,
         nixmig: logged.nixmig.clone(),
-        // An event was read as JSON, so it can be written so.
-        event: serde_json::to_value(&logged.event).unwrap_or_default(),
+        event: fields(&logged.event),
     }
+}
+
+/// An event's fields with its kind, as docs/record.md names them.
+fn fields(event: &Event) -> serde_json::Value {
+    // An event was read as JSON, so it can be written so: its kind around its fields.
+    let written = serde_json::to_value(event).unwrap_or_default();
+    let mut fields = match written {
+        serde_json::Value::Object(mut object) => match object.remove(event.kind()) {
+            Some(serde_json::Value::Object(fields)) => fields,
+            _ => object,
+        },
+        _ => serde_json::Map::new(),
+    };
+    fields.insert("kind".to_owned(), event.kind().into());
+    fields.into()
 }
 
 fn time(at: Timestamp) -> String {

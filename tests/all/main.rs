@@ -20,6 +20,7 @@ mod facts;
 #[path = "../common/fixtures.rs"]
 mod fixtures;
 mod flake;
+mod host;
 #[path = "../common/images.rs"]
 mod images;
 mod input;

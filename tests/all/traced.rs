@@ -196,7 +196,7 @@ fn looking_at_a_machine_writes_nothing() {
     if !can_trace() {
         return;
     }
-    for machine in crate::machine::machines() {
+    for machine in crate::host::machines() {
         for arguments in [
             &["plan"][..],
             &["plan", "1"],

@@ -10,10 +10,10 @@ use crate::model::{
     RunId, RunStep, Service, Setting, Version,
 };
 use crate::plan::testing::{generation, running, service, version, versions, words};
-use crate::plan::{Code, Known, Machine, Plan, Presence, ServicePlan, Severity, Trouble, machine};
+use crate::plan::{Code, Known, Machine, Plan, Presence, ServicePlan, Severity, machine};
 
 /// A record of what ran.
-fn recorded(applied: &str) -> Recorded {
+pub(super) fn recorded(applied: &str) -> Recorded {
     Recorded {
         applied: versions(applied)
             .into_iter()
@@ -28,7 +28,7 @@ fn recorded(applied: &str) -> Recorded {
 }
 
 /// The plan of a service that is known so.
-fn of(target: &Generation, known: Known<'_>) -> ServicePlan {
+pub(super) fn of(target: &Generation, known: Known<'_>) -> ServicePlan {
     let mut plan = whole(target, known);
     assert_eq!(plan.services.len(), 1);
     plan.services.remove(0)
@@ -248,127 +248,6 @@ fn an_open_run_is_said() {
     };
     let plan = of(&generation("2", [service("db", "1 2")]), known);
     assert_eq!(only(&plan.findings, Code::Interrupted).severity, Severity::Note);
-}
-
-#[test]
-fn each_kind_of_drift_has_words_of_its_own_and_a_way_out() {
-    let directory = || "/var/lib/db".to_owned();
-    let recorded = recorded("1");
-    let mut said = std::collections::BTreeSet::new();
-    for (trouble, way_out) in [
-        (
-            Trouble::OtherRecord {
-                directory: directory(),
-                found: "0123456789abcdef".to_owned(),
-            },
-            "`nixmig stamp db VERSION`",
-        ),
-        (
-            Trouble::Older {
-                directory: directory(),
-                found: 4,
-            },
-            "`nixmig stamp db VERSION`",
-        ),
-        (
-            Trouble::Newer {
-                directory: directory(),
-                found: 6,
-            },
-            "`nixmig stamp db VERSION`",
-        ),
-        (
-            Trouble::Unstamped {
-                directory: directory(),
-            },
-            "`nixmig stamp db VERSION`",
-        ),
-        (
-            Trouble::Gone {
-                directory: directory(),
-            },
-            "`nixmig forget db`",
-        ),
-        (
-            Trouble::Empty {
-                directory: directory(),
-            },
-            "`nixmig forget db`",
-        ),
-        (
-            Trouble::Unmounted {
-                directory: directory(),
-                mount: "/var".to_owned(),
-            },
-            "`mount /var`",
-        ),
-    ] {
-        let known = |detected| Known {
-            recorded: Some(&recorded),
-            detected,
-            troubles: vec![trouble.clone()],
-            ..Known::default()
-        };
-        let target = generation("2", [service("db", "1 2")]);
-        let plan = of(&target, known(None));
-        let finding = only(&plan.findings, Code::Drift);
-        assert_eq!(finding.severity, Severity::Refused);
-        assert!(finding.help.contains(way_out), "{}", finding.help);
-        assert!(said.insert(finding.message.clone()), "{}", finding.message);
-        assert_eq!(steps(&plan), "", "{trouble:?}");
-        // A detect script's answer settles what the data is on, and not whose it is or where.
-        let plan = of(&target, known(Some(version("1"))));
-        let doubts = matches!(
-            trouble,
-            Trouble::Older { .. } | Trouble::Newer { .. } | Trouble::Unstamped { .. }
-        );
-        assert_eq!(plan.is_refused(), !doubts, "{trouble:?}");
-    }
-}
-
-#[test]
-fn a_detect_script_that_fails_matters_where_nothing_else_tells() {
-    let target = generation("2", [service("db", "1")]);
-    let recorded = recorded("1");
-    for (recorded, fresh, refused) in [
-        (None, None, true),
-        (None, Some(false), true),
-        (None, Some(true), false),
-        (Some(&recorded), None, false),
-    ] {
-        let known = Known {
-            recorded,
-            fresh,
-            troubles: vec![Trouble::Undetected {
-                reason: "ended with exit code 1".to_owned(),
-            }],
-            ..Known::default()
-        };
-        assert_eq!(of(&target, known).is_refused(), refused, "{recorded:?} {fresh:?}");
-    }
-}
-
-#[test]
-fn a_clock_that_is_behind_stops_what_would_be_written() {
-    let recorded = recorded("1");
-    let plan = |history: &str, clock: Option<&str>| {
-        let known = Known {
-            recorded: Some(&recorded),
-            ..Known::default()
-        };
-        let machine = Machine {
-            services: BTreeMap::from([("db".parse().unwrap(), known)]),
-            clock: clock.map(str::to_owned),
-            ..Machine::default()
-        };
-        super::super::machine(&generation("2", [service("db", history)]), &machine)
-    };
-    let behind = Some("it is 2025, and the last event is of 2026");
-    assert!(!plan("1", behind).services[0].is_refused());
-    assert!(!plan("1 2", None).services[0].is_refused());
-    let plan = plan("1 2", behind);
-    let finding = only(&plan.services[0].findings, Code::Drift);
-    assert!(finding.help.contains("`--clock-is-right`"), "{}", finding.help);
 }
 
 #[test]

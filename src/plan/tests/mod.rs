@@ -11,5 +11,6 @@ mod notation;
 mod oracle;
 mod order;
 mod properties;
+mod trouble;
 mod unknown;
 mod unmigrated;

@@ -21,7 +21,7 @@ mod signals;
 
 pub(crate) use dialogue::{Dialogue, Question};
 pub use replace::replace;
-pub(crate) use script::{Script, adopt_orphans};
+pub(crate) use script::{Script, Stream, adopt_orphans};
 pub use signals::die_of;
 
 /// How long a process group that was told to end, or whose leader has ended, may take before it is killed.
@@ -135,7 +135,7 @@ enum Event {
     Stderr(Vec<u8>),
     TooMuch,
     /// A line of a script.
-    Line(String),
+    Line(Stream, String),
     /// There are no more lines.
     Told,
     Broken(io::Error),
@@ -389,7 +389,7 @@ impl Run {
                 Some(Event::TooMuch) => return Err(ProcessError::TooMuch(request.stdout_limit)),
                 Some(Event::Broken(error)) => return Err(error.into()),
                 Some(Event::Stop(stop)) => return Err(stop.into()),
-                Some(Event::Line(_) | Event::Told) => {}
+                Some(Event::Line(..) | Event::Told) => {}
                 None if self.ended => return Err(ProcessError::LeftBehind),
                 None => return Err(ProcessError::TimedOut(request.timeout.unwrap_or_default())),
             }
@@ -408,7 +408,7 @@ impl Run {
                 Some(Event::Stdout(bytes)) => self.stdout = Some(bytes),
                 Some(Event::Stderr(bytes)) => self.stderr = Some(bytes),
                 Some(Event::TooMuch) => self.stdout = Some(Vec::new()),
-                Some(Event::WantsTerminal | Event::Line(_) | Event::Told) => {}
+                Some(Event::WantsTerminal | Event::Line(..) | Event::Told) => {}
                 Some(Event::Broken(_) | Event::Stop(_)) | None => break,
             }
         }

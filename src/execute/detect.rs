@@ -8,7 +8,7 @@ use crate::model::{Definition, ServiceName};
 /// What became of asking a `detect` script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The last line that it printed; empty where there was none.
+    /// The last line that it printed on standard output; empty where there was none.
     Said(String),
     /// It failed: how, as words after "its detect script".
     Failed(String),
@@ -42,17 +42,24 @@ pub fn detect(
         account: &account,
         locks: &[],
         shielded: false,
+        answers: true,
     };
-    let ended = match executor.run(&job, &mut |_| {}) {
+    let mut last = String::new();
+    let ended = match executor.run(&job, &mut |line| {
+        let line = line.trim();
+        if !line.is_empty() {
+            line.clone_into(&mut last);
+        }
+    }) {
         Ok(ended) => ended,
         Err(error) => return Answer::Failed(format!("could not be run: {error}")),
     };
-    // What it complains of comes the same way, so only the last line is the answer.
-    let last = ended.output.lines().rev().find(|line| !line.trim().is_empty());
-    let last = last.map(|line| line.trim().to_owned()).unwrap_or_default();
-    match ended.outcome.is_good() {
-        true => Answer::Said(last),
-        false if last.is_empty() => Answer::Failed(format!("ended badly: {}", ended.outcome)),
-        false => Answer::Failed(format!("ended badly: {}, after `{last}`", ended.outcome)),
+    if ended.outcome.is_good() {
+        return Answer::Said(last);
     }
+    let words = ended.output.lines().rev().find(|line| !line.trim().is_empty());
+    Answer::Failed(match words {
+        None => format!("ended badly: {}", ended.outcome),
+        Some(words) => format!("ended badly: {}, after `{}`", ended.outcome, words.trim()),
+    })
 }

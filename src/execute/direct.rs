@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::privileges::{Account, AccountError};
 use super::script::{Ended, ExecuteError, Executor, ScriptJob, Tail, check};
 use crate::generation::gate::Gate;
-use crate::process::{ProcessError, Script, Supervisor, adopt_orphans};
+use crate::process::{ProcessError, Script, Stream, Supervisor, adopt_orphans};
 use crate::record::Outcome;
 
 /// How long a script may take to end once it was told to.
@@ -79,12 +79,15 @@ impl Executor for DirectExecutor {
             inherited: job.locks,
             grace: self.grace,
             shielded: job.shielded,
+            apart: job.answers,
         };
         let mut tail = Tail::default();
         let begun = Instant::now();
-        let followed = self.supervisor.follow(&request, &mut |text| {
+        let followed = self.supervisor.follow(&request, &mut |stream, text| {
             tail.push(text);
-            line(text);
+            if stream == Stream::Output {
+                line(text);
+            }
         });
         let script = || job.script.to_owned();
         let followed = followed.map_err(|problem| match problem {

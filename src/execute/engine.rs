@@ -10,6 +10,7 @@ use super::occupancy::{self, Occupancy};
 use super::progress::{Happening, Progress, ProgressEvent, StepAt};
 use super::run::{Planned, Run, Scene};
 use super::script::Executor;
+use super::settle::Settled;
 use crate::fault;
 use crate::model::{Block, Direction, OpenRun, Phase, Recorded, RunId, ServiceName, Version};
 use crate::plan::Step;
@@ -92,8 +93,8 @@ fn acknowledgement(service: &ServiceName, step: &Step) -> Acknowledgement {
 }
 
 impl Engine<'_> {
-    /// Walks a path to its end, or brings back what it did. An open run that goes the same way goes on; any other has to be
-    /// [settled](Self::settle) before the path is planned.
+    /// Walks a path to its end, or brings back what it did. An open run that goes the same way goes on; any other is brought back,
+    /// which changes what there is to plan: [settling](Self::settle) before planning is better.
     ///
     /// # Errors
     ///
@@ -107,7 +108,23 @@ impl Engine<'_> {
                     applied: walk.applied.to_vec(),
                 });
             }
-            Err(problem) => return Err(self.error(problem, Left::Untouched)),
+            Err(problem @ Problem::Open(_)) => {
+                let left = match self.settle(None)? {
+                    Settled::Abandoned { kept, .. } if !kept.is_empty() => Left::Partly(kept),
+                    Settled::Abandoned { .. } | Settled::Failed { .. } => Left::Restored,
+                    Settled::Nothing | Settled::Arrived(_) | Settled::GoesOn(_) | Settled::Blocked => {
+                        Left::Untouched
+                    }
+                };
+                return Err(self.error(problem, left));
+            }
+            Err(problem) => {
+                let left = match &problem {
+                    Problem::Unrestored(_) => self.unrestored(),
+                    _ => Left::Untouched,
+                };
+                return Err(self.error(problem, left));
+            }
         };
         for scene in &run.steps {
             let phase = self
@@ -121,6 +138,18 @@ impl Engine<'_> {
             }
         }
         self.arrive(&run)
+    }
+
+    /// How a step that was not brought back left the state.
+    fn unrestored(&self) -> Left {
+        let view = self.record.view().ok();
+        let recorded = view.as_ref().and_then(|view| view.services.get(self.service));
+        match recorded.and_then(|recorded| recorded.block.as_ref()) {
+            Some(Block::Unrestored { backup, .. }) => Left::Unrestored {
+                backup: backup.as_ref().map(|backup| backup.directory.clone()),
+            },
+            _ => Left::Untouched,
+        }
     }
 
     /// Makes sure that the path can be walked, and begins the run, or finds the open one that goes there. None where there is

@@ -54,6 +54,8 @@ pub struct ScriptJob<'a> {
     pub locks: &'a [BorrowedFd<'a>],
     /// Whether a signal to nixmig leaves it alone: it brings state back.
     pub shielded: bool,
+    /// Whether only standard output is told. Both streams are kept.
+    pub answers: bool,
 }
 
 /// How a script ended.

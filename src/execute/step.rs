@@ -251,6 +251,7 @@ impl Engine<'_> {
             account: &step.account,
             locks: &locks,
             shielded,
+            answers: false,
         };
         let ended = self.executor.run(&job, &mut |text| {
             self.tell(Some(step.at), Happening::Line { text });

@@ -58,6 +58,17 @@ pub(crate) struct Script<'a> {
     pub(crate) grace: Duration,
     /// Whether a signal to nixmig leaves it alone: it brings state back.
     pub(crate) shielded: bool,
+    /// Whether its two streams are told apart. Else they are one, so that their lines keep their order.
+    pub(crate) apart: bool,
+}
+
+/// What a line was written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// Standard output, and standard error where they are not told apart.
+    Output,
+    /// Standard error.
+    Errors,
 }
 
 /// How a script ended.
@@ -94,7 +105,7 @@ impl Supervisor {
     pub(crate) fn follow(
         &self,
         script: &Script<'_>,
-        line: &mut dyn FnMut(&str),
+        line: &mut dyn FnMut(Stream, &str),
     ) -> Result<Followed, ProcessError> {
         let (events, inbox) = mpsc::channel();
         if !script.shielded {
@@ -104,11 +115,11 @@ impl Supervisor {
             }
             runs.live.push(events.clone());
         }
-        let (mut child, output, known) = {
+        let (mut child, outputs, known) = {
             let _alone = spawning();
-            let (child, output) = spawn(script)?;
+            let (child, outputs) = spawn(script)?;
             let known = Children::add(Pid::from_child(&child));
-            (child, output, known)
+            (child, outputs, known)
         };
         let group = Pid::from_child(&child);
         let mut run = Run {
@@ -119,7 +130,9 @@ impl Supervisor {
             stderr: None,
         };
         let (tokens, told) = mpsc::sync_channel(WAITING_LINES);
-        let listening = listen(output, tokens, group, &events);
+        let streams = outputs.len();
+        let listening = listen(outputs, &tokens, group, &events);
+        drop(tokens);
         if let Err(error) = listening {
             run.kill(Signal::KILL);
             let _ = child.wait();
@@ -129,7 +142,7 @@ impl Supervisor {
             run: &mut run,
             told: &told,
             grace: script.grace,
-            told_all: false,
+            untold: streams,
             interrupted: None,
             wanted_terminal: false,
         };
@@ -147,9 +160,17 @@ impl Supervisor {
     }
 }
 
-/// Its two streams are one pipe, so that their lines keep their order.
-fn spawn(script: &Script<'_>) -> io::Result<(std::process::Child, PipeReader)> {
+fn spawn(script: &Script<'_>) -> io::Result<(std::process::Child, Vec<(Stream, PipeReader)>)> {
     let (output, input) = io::pipe()?;
+    let mut outputs = vec![(Stream::Output, output)];
+    let errors = match script.apart {
+        false => input.try_clone()?,
+        true => {
+            let (errors, input) = io::pipe()?;
+            outputs.push((Stream::Errors, errors));
+            input
+        }
+    };
     // A copy of a descriptor does not close when another program is run. It is open only while nothing else is spawned.
     let inherited: Vec<OwnedFd> = script
         .inherited
@@ -163,22 +184,29 @@ fn spawn(script: &Script<'_>) -> io::Result<(std::process::Child, PipeReader)> {
         .envs(script.environment)
         .current_dir("/")
         .stdin(Stdio::null())
-        .stdout(input.try_clone()?)
-        .stderr(input)
+        .stdout(input)
+        .stderr(errors)
         .process_group(0)
         .spawn();
     umask(before);
     drop(inherited);
-    Ok((child?, output))
+    Ok((child?, outputs))
 }
 
-fn listen(output: PipeReader, tokens: SyncSender<()>, leader: Pid, events: &Sender<Event>) -> io::Result<()> {
-    let lines = events.clone();
-    thread::Builder::new().name("output".to_owned()).spawn(move || {
-        tell(output, &tokens, &lines);
-        // Nobody listens any more when the run is over.
-        let _ = lines.send(Event::Told);
-    })?;
+fn listen(
+    outputs: Vec<(Stream, PipeReader)>,
+    tokens: &SyncSender<()>,
+    leader: Pid,
+    events: &Sender<Event>,
+) -> io::Result<()> {
+    for (stream, output) in outputs {
+        let (tokens, lines) = (tokens.clone(), events.clone());
+        thread::Builder::new().name("output".to_owned()).spawn(move || {
+            tell(stream, output, &tokens, &lines);
+            // Nobody listens any more when the run is over.
+            let _ = lines.send(Event::Told);
+        })?;
+    }
     let events = events.clone();
     thread::Builder::new().name("wait".to_owned()).spawn(move || {
         let _ = events.send(watch(leader, &events));
@@ -187,12 +215,12 @@ fn listen(output: PipeReader, tokens: SyncSender<()>, leader: Pid, events: &Send
 }
 
 /// Tells every line, until the output ends or nobody listens.
-fn tell(output: PipeReader, tokens: &SyncSender<()>, events: &Sender<Event>) {
+fn tell(stream: Stream, output: PipeReader, tokens: &SyncSender<()>, events: &Sender<Event>) {
     let mut line = Vec::new();
     let send = |line: &mut Vec<u8>| {
         let text = String::from_utf8_lossy(line).into_owned();
         line.clear();
-        tokens.send(()).is_ok() && events.send(Event::Line(text)).is_ok()
+        tokens.send(()).is_ok() && events.send(Event::Line(stream, text)).is_ok()
     };
     for byte in BufReader::new(output).bytes() {
         match byte {
@@ -220,13 +248,14 @@ struct Following<'r> {
     run: &'r mut Run,
     told: &'r Receiver<()>,
     grace: Duration,
-    told_all: bool,
+    /// How many streams are not told to their end.
+    untold: usize,
     interrupted: Option<i32>,
     wanted_terminal: bool,
 }
 
 impl Following<'_> {
-    fn until_it_ends(&mut self, line: &mut dyn FnMut(&str)) {
+    fn until_it_ends(&mut self, line: &mut dyn FnMut(Stream, &str)) {
         let mut deadline = None;
         while !self.run.ended {
             match self.run.next(deadline) {
@@ -257,14 +286,14 @@ impl Following<'_> {
         Some(Instant::now() + self.grace)
     }
 
-    fn take(&mut self, event: Event, line: &mut dyn FnMut(&str)) {
+    fn take(&mut self, event: Event, line: &mut dyn FnMut(Stream, &str)) {
         match event {
-            Event::Line(text) => {
+            Event::Line(stream, text) => {
                 // There is a token for every line.
                 let _ = self.told.try_recv();
-                line(&text);
+                line(stream, &text);
             }
-            Event::Told => self.told_all = true,
+            Event::Told => self.untold -= 1,
             // Where its end cannot be waited for, it is waited for once more when it is reaped.
             Event::Ended | Event::Broken(_) => self.run.ended = true,
             Event::Stop(_) | Event::WantsTerminal | Event::Stdout(_) | Event::Stderr(_) | Event::TooMuch => {}
@@ -272,9 +301,9 @@ impl Following<'_> {
     }
 
     /// Tells what is left in the pipe. What escaped may hold it open for ever.
-    fn drain(&mut self, line: &mut dyn FnMut(&str)) {
+    fn drain(&mut self, line: &mut dyn FnMut(Stream, &str)) {
         let deadline = Some(Instant::now() + GRACE);
-        while !self.told_all {
+        while self.untold > 0 {
             match self.run.next(deadline) {
                 Some(event) => self.take(event, line),
                 None => return,
@@ -370,11 +399,12 @@ mod tests {
             inherited,
             grace: Duration::from_secs(5),
             shielded: false,
+            apart: false,
         };
         let mut lines = Vec::new();
         let followed = Supervisor::new()
             .unwrap()
-            .follow(&script, &mut |line| lines.push(line.to_owned()));
+            .follow(&script, &mut |_, line| lines.push(line.to_owned()));
         (followed.unwrap(), lines)
     }
 

@@ -15,6 +15,7 @@ mod cli;
 mod closure;
 mod derivation;
 mod evaluated;
+mod executor;
 #[path = "../common/facts.rs"]
 mod facts;
 #[path = "../common/fixtures.rs"]

@@ -130,6 +130,7 @@ fn a_restore_that_fails_keeps_the_backup_and_touches_nothing_more() {
     for to in [&two, &none] {
         let error = fails(&machine, to);
         assert!(matches!(*error.what, Problem::Unrestored(_)), "{error}");
+        assert!(error.next().contains("--restore"), "{}", error.next());
     }
     // Both backups are kept: that of the step before it, too.
     assert_eq!(machine.backups().len(), 2);

@@ -17,6 +17,7 @@ use std::time::Duration;
 use super::*;
 use crate::model::{Block, Definition, Digester, History, Part, Phase, Recorded, ServiceName, Version};
 use crate::plan::{Premise, Presence, ServicePlan, plan_service};
+use crate::record::stamp;
 use crate::record::{Filter, Logged, Place, Record, ServiceLock, View, Wait, history, lock_service};
 
 mod dying;
@@ -399,6 +400,15 @@ impl Machine {
         assert_eq!(self.really(), versions(days), "really");
         assert_eq!(recorded.open_run, None);
         assert_eq!(self.backups(), Vec::<PathBuf>::new());
+        for directory in &recorded.stamped {
+            let stamp = stamp::read(stamp::open(Path::new(directory)).unwrap())
+                .unwrap()
+                .unwrap();
+            assert_eq!(
+                (stamp.record, stamp.sequence),
+                (self.view().id, recorded.sequence)
+            );
+        }
         let undone = recorded.definition.is_some_and(|definition| {
             Known::read(&self.service, definition)
                 .unwrap()

@@ -61,8 +61,9 @@ fn resume(machine: &Machine) {
     }
 }
 
-fn visits(own: bool, visits: &[Visit]) {
-    let machine = Machine::new();
+fn visits(own: bool, declares: bool, visits: &[Visit]) {
+    let mut machine = Machine::new();
+    machine.declares = declares;
     machine.meet();
     let mut last = None;
     for visit in visits {
@@ -128,8 +129,9 @@ proptest! {
     #[test]
     fn every_way_ends_where_it_should_or_can_be_left(
         own in any::<bool>(),
+        declares in any::<bool>(),
         path in proptest::collection::vec(visit(), 1..6),
     ) {
-        visits(own, &path);
+        visits(own, declares, &path);
     }
 }

@@ -187,3 +187,29 @@ fn steps_that_finished_without_a_backup_stay() {
     machine.migrate(&none).unwrap();
     machine.is_on(&[]);
 }
+
+#[test]
+fn an_open_run_that_is_not_settled_first_is_brought_back() {
+    let (machine, from, to) = three_up(false);
+    let first = "run, backup?, backup:, script?, script:, verify?, verify:, finished"
+        .split(", ")
+        .count();
+    assert!(machine.killed(&to, first + 2).is_none());
+    // Planned from what is recorded, two steps before the end.
+    let plan = machine.plan(&from);
+    let error = machine.with(&Ears::new(0), |engine| {
+        engine.walk(&Walk {
+            generation: &from.toplevel,
+            target: from.known.as_ref(),
+            applied: &plan.applied,
+            steps: &plan.steps,
+            previous_package: None,
+            acknowledge: &BTreeSet::new(),
+            acknowledged_by: "",
+        })
+    });
+    let error = error.unwrap_err();
+    assert!(matches!(*error.what, Problem::Open(_)), "{error}");
+    assert_eq!(error.left, Left::Restored);
+    machine.is_on(&[1]);
+}

@@ -199,6 +199,47 @@ fn nothing_runs_beside_the_service() {
     machine.is_on(&[1]);
 }
 
+/// Puts another line in the place of one of a generation's unit file.
+fn change(machine: &Machine, generation: &mut Generation, from: &str, to: &str) {
+    let known = generation.known.as_mut().unwrap();
+    let mut definition = known.definition.clone();
+    let at = definition.text.find(from).unwrap();
+    let end = definition.text[at..].find('\n').unwrap() + at;
+    definition.text.replace_range(at..end, to);
+    *known = Known::read(&machine.service, definition).unwrap();
+}
+
+#[test]
+fn what_detects_answers_on_its_standard_output() {
+    let machine = Machine::new();
+    let mut generation = machine.generation(Some(&history_of(&[1])));
+    let detect = |machine: &Machine, generation: &Generation| {
+        let executor = DirectExecutor::new().unwrap();
+        super::detect(
+            &executor,
+            &machine.service,
+            &generation.known.as_ref().unwrap().definition,
+            None,
+        )
+    };
+    assert!(matches!(detect(&machine, &generation), Answer::Unasked(_)));
+    let body = "[ -z \"${MIGRATION_VERSION-}\" ]\nMIGRATION_VERSION= MIGRATION_DIRECTION=\necho noise >&2\ntail -n 1 \"$STATE_DIRECTORIES/applied\"";
+    let script = machine.script("detect", "detect", body);
+    change(
+        &machine,
+        &mut generation,
+        "X-Migration-Units=",
+        &format!("X-Migration-Detect={script}"),
+    );
+    fs::write(machine.state().join("applied"), "2024-01-01\n").unwrap();
+    assert_eq!(
+        detect(&machine, &generation),
+        Answer::Said("2024-01-01".to_owned())
+    );
+    machine.hook("--detect", "echo reason >&2; exit 7");
+    assert!(matches!(detect(&machine, &generation), Answer::Failed(words) if words.contains("exit code 7")));
+}
+
 #[test]
 fn what_cannot_be_run_is_refused_before_anything_is() {
     let machine = Machine::new();
@@ -206,16 +247,13 @@ fn what_cannot_be_run_is_refused_before_anything_is() {
     let evil = machine.at("evil");
     fs::write(&evil, "#!/bin/sh\n").unwrap();
     fs::set_permissions(&evil, fs::Permissions::from_mode(0o755)).unwrap();
-    let change = |generation: &mut Generation, from: &str, to: &str| {
-        let known = generation.known.as_mut().unwrap();
-        let mut definition = known.definition.clone();
-        let at = definition.text.find(from).unwrap();
-        let end = definition.text[at..].find('\n').unwrap() + at;
-        definition.text.replace_range(at..end, to);
-        *known = Known::read(&machine.service, definition).unwrap();
-    };
     let mut outside = machine.generation(Some(&history_of(&[1])));
-    change(&mut outside, "UpScript=", &format!("UpScript={}", evil.display()));
+    change(
+        &machine,
+        &mut outside,
+        "UpScript=",
+        &format!("UpScript={}", evil.display()),
+    );
     let error = machine.migrate(&outside).unwrap_err();
     assert!(
         matches!(*error.what, Problem::Script(ScriptError::OutsideTheStore { .. })),
@@ -223,6 +261,7 @@ fn what_cannot_be_run_is_refused_before_anything_is() {
     );
     let mut settings = machine.generation(Some(&history_of(&[1])));
     change(
+        &machine,
         &mut settings,
         "X-Migration-Path=",
         "X-Migration-ServiceConfig={\"DynamicUser\":true}",

@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::AsFd;
 
-use rustix::fs::{self, AtFlags, Gid, IFlags, Statx, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{self, AtFlags, Gid, IFlags, Mode, Statx, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
 use super::at;
@@ -154,21 +154,65 @@ impl Attributes {
     }
 }
 
+/// Gives a directory that was just made permissions alone: none of the access control lists that it had from the one above,
+/// and would hand on.
+pub(super) fn bare(directory: impl AsFd, permissions: Mode) -> Result<(), Errno> {
+    for list in [c"system.posix_acl_default", c"system.posix_acl_access"] {
+        match fs::fremovexattr(&directory, list) {
+            Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    fs::fchmod(directory, permissions)
+}
+
+/// Takes from what an entry of a directory stands for the flags with which nobody, root included, moves or removes it.
+pub(super) fn unseal(directory: impl AsFd, name: &CStr) -> Result<(), Errno> {
+    let opened = match at::open_directory(&directory, name) {
+        Err(Errno::NOTDIR) => at::open_file(&directory, name)?,
+        opened => opened?,
+    };
+    let flags = match fs::ioctl_getflags(&opened) {
+        Err(Errno::NOTTY | Errno::OPNOTSUPP) => return Ok(()),
+        flags => flags?,
+    };
+    let sealed = IFlags::IMMUTABLE | IFlags::APPEND;
+    match flags.intersects(sealed) {
+        true => fs::ioctl_setflags(opened, flags - sealed),
+        false => Ok(()),
+    }
+}
+
+/// Does something to an entry of a directory, and once more without those flags where they may be what keeps it.
+pub(super) fn unsealing(
+    directory: impl AsFd,
+    name: &CStr,
+    change: impl Fn() -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    match change() {
+        Err(Errno::PERM) => {
+            unseal(directory, name).map_err(|_| Errno::PERM)?;
+            change()
+        }
+        result => result,
+    }
+}
+
 /// Gives an empty file or directory those flags of another that decide how its data are stored.
 pub(super) fn copy_flags_before_data(from: impl AsFd, to: impl AsFd) -> Result<(), Errno> {
     let wanted = match fs::ioctl_getflags(from) {
         Err(Errno::NOTTY | Errno::OPNOTSUPP) => return Ok(()),
         flags => flags? & BEFORE_DATA,
     };
-    if wanted.is_empty() {
-        return Ok(());
-    }
     let own = match fs::ioctl_getflags(&to) {
         // Another file system, which has no such flags.
         Err(Errno::NOTTY | Errno::OPNOTSUPP) => return Ok(()),
         flags => flags?,
     };
-    match fs::ioctl_setflags(to, own | wanted) {
+    if own & BEFORE_DATA == wanted {
+        return Ok(());
+    }
+    match fs::ioctl_setflags(to, (own - BEFORE_DATA) | wanted) {
         Err(Errno::OPNOTSUPP | Errno::INVAL) => Ok(()),
         result => result,
     }

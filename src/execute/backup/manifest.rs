@@ -131,6 +131,16 @@ impl Manifest {
     }
 }
 
+/// Takes the manifest away, durably: what is left is no backup, whatever else of it is removed.
+pub(super) fn forget(spot: impl AsFd, path: &Path) -> Result<(), BackupError> {
+    match fs::unlinkat(&spot, NAME, fs::AtFlags::empty()) {
+        Ok(()) => at::flush(spot),
+        Err(rustix::io::Errno::NOENT) => Ok(()),
+        Err(error) => Err(error),
+    }
+    .map_err(BackupError::io("remove", full(path, NAME)))
+}
+
 /// Writes a small file whole or not at all, and has it on disk.
 pub(super) fn write(
     directory: impl AsFd,

@@ -5,7 +5,7 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{self, Mode};
+use rustix::fs::Mode;
 use rustix::io::Errno;
 
 use crate::fault;
@@ -97,7 +97,7 @@ impl Spot {
         parent
             .and_then(|parent| {
                 let made = at::make_directory(&parent, &found.name)?;
-                fs::fchmod(&made, Mode::RWXU)?;
+                attributes::bare(&made, Mode::RWXU)?;
                 at::flush(&made)?;
                 at::flush(at::open_directory(&parent, c".")?)
             })
@@ -185,6 +185,7 @@ pub fn remove(spot: &Spot) -> Result<(), BackupError> {
     let found = chase::follow_to_name(path)?;
     let Some(parent) = found.parent else { return Ok(()) };
     if let Ok(spot) = at::open_directory(&parent, &found.name) {
+        manifest::forget(&spot, path)?;
         for entry in at::entries(&spot).map_err(BackupError::io("read", path))? {
             snapshot::remove(&spot, &entry.name)?;
         }

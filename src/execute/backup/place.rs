@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{self, Access, AtFlags, Mode, OFlags, Statx};
 use rustix::io::Errno;
 
-use super::attributes::times;
+use super::attributes::{bare, times};
 use super::error::BackupError;
 use super::{OWN, Spot, at, chase, mounts, state};
 
@@ -110,7 +110,7 @@ pub(super) fn own_directory(
     match made {
         Ok(()) => {
             let made = at::open_directory(&parent, name).and_then(|made| {
-                fs::fchmod(&made, Mode::from_raw_mode(permissions))?;
+                bare(&made, Mode::from_raw_mode(permissions))?;
                 at::flush(&made)?;
                 at::flush(at::open_directory(&parent, c".")?)?;
                 Ok(made)

@@ -5,10 +5,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{self, AtFlags, FileType};
+use rustix::fs::{self, AtFlags, FileType, StatxAttributes};
 use rustix::io::Errno;
 
 use super::at;
+use super::attributes::{unseal, unsealing};
 use super::data::Fault;
 use super::error::BackupError;
 use super::walk::{Step, Walk};
@@ -19,11 +20,12 @@ pub(super) fn remove(directory: impl AsFd, name: &CStr, path: &Path) -> Result<(
         Ok(opened) => opened,
         Err(Errno::NOENT) => return Ok(()),
         Err(Errno::NOTDIR | Errno::LOOP) => {
-            let removed = fs::unlinkat(directory, name, AtFlags::empty());
-            return removed.map_err(BackupError::io("remove", path));
+            let unlink = || fs::unlinkat(&directory, name, AtFlags::empty());
+            return unsealing(&directory, name, unlink).map_err(BackupError::io("remove", path));
         }
         Err(error) => return Err(BackupError::io("open", path)(error)),
     };
+    unseal(&directory, name).map_err(BackupError::io("remove", path))?;
     empty(opened, path)?;
     fs::unlinkat(directory, name, AtFlags::REMOVEDIR).map_err(BackupError::io("remove", path))
 }
@@ -75,6 +77,12 @@ fn enter(walk: &mut Walk, name: &CStr, mount: u64) -> Result<(), Errno> {
             if at::volume(&seen).mount != mount {
                 return Err(Errno::XDEV);
             }
+            if seen
+                .stx_attributes
+                .intersects(StatxAttributes::IMMUTABLE | StatxAttributes::APPEND)
+            {
+                unseal(here, name)?;
+            }
             walk.enter(name, opened, &seen)
         }
         Err(Errno::NOENT) => Ok(()),
@@ -84,7 +92,9 @@ fn enter(walk: &mut Walk, name: &CStr, mount: u64) -> Result<(), Errno> {
 }
 
 fn unlink(directory: &OwnedFd, name: &CStr) -> Result<(), Errno> {
-    match fs::unlinkat(directory, name, AtFlags::empty()) {
+    match unsealing(directory, name, || {
+        fs::unlinkat(directory, name, AtFlags::empty())
+    }) {
         Err(Errno::NOENT) => Ok(()),
         result => result,
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
-use super::super::attributes::Attributes;
+use super::super::attributes::{Attributes, unsealing};
 use super::super::error::BackupError;
 use super::super::manifest::{Root, Stored, Was};
 use super::super::mounts::Mount;
@@ -264,7 +264,9 @@ impl Region {
             if self.kept.contains(Path::new(name)) {
                 continue;
             }
-            match rename_new(from, &entry.name, to, &entry.name) {
+            match unsealing(from, &entry.name, || {
+                rename_new(from, &entry.name, to, &entry.name)
+            }) {
                 Err(Errno::EXIST) => {
                     return Err(BackupError::Changed {
                         path: self.path.join(name),

@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::fs::{self, RenameFlags};
 use rustix::io::Errno;
 
-use super::super::attributes::times;
+use super::super::attributes::{times, unsealing};
 use super::super::chase::{self, Found};
 use super::super::error::BackupError;
 use super::super::manifest::{Stored, Was};
@@ -185,7 +185,7 @@ impl Whole {
         };
         let area = areas.get(index);
         let (name, label) = (&self.found.name, self.label());
-        match (&self.what, now) {
+        unsealing(parent, name, || match (&self.what, now) {
             (What::Nothing, _) => rename_new(parent, name, &area.directory, &label),
             (_, None) => rename_new(&area.directory, &label, parent, name),
             (_, Some(_)) => {
@@ -195,7 +195,7 @@ impl Whole {
                     result => result,
                 }
             }
-        }
+        })
         .map_err(failed())
     }
 

@@ -26,7 +26,7 @@ fn try_take(room: &Room, state: &Path) -> Result<Manifest, BackupError> {
 
 #[test]
 fn depth_needs_neither_stack_nor_descriptors_nor_a_path() {
-    const DEPTH: usize = 5000;
+    const DEPTH: usize = 2000;
     let room = Room::new();
     let state = room.path("state");
     fs::create_dir(&state).unwrap();
@@ -213,6 +213,60 @@ fn what_could_not_come_back_is_refused() {
         assert!(matches!(taken, Err(BackupError::Refused { .. })), "{taken:?}");
     }
     try_take(&room, &state).unwrap();
+}
+
+#[test]
+fn what_a_script_sealed_goes_all_the_same() {
+    if !is_root() {
+        return;
+    }
+    let room = Room::new();
+    let state = room.path("state");
+    populate(&state);
+    let before = facts(&state);
+    let directories = [state.clone()];
+    let spot = room.spot(&directories, "sealed");
+    take(&spot, &directories, &Watch::quiet()).unwrap();
+    for sealed in ["a/b/large", "a/b", "a", ""] {
+        let file = open(&state.join(sealed));
+        let flags = rustix::fs::ioctl_getflags(&file).unwrap();
+        rustix::fs::ioctl_setflags(&file, flags | IFlags::IMMUTABLE).unwrap();
+    }
+    restore(&spot, &Watch::quiet()).unwrap();
+    assert_same(&before, &facts(&state));
+    assert_eq!(
+        fs::read_dir(room.path("")).unwrap().count(),
+        2,
+        "nothing is left beside it"
+    );
+}
+
+#[test]
+fn lists_of_the_directory_above_are_not_handed_on() {
+    let room = Room::new();
+    let state = room.path("above/state");
+    populate(&state);
+    let before = facts(&state);
+    // For user 4711 besides, in all that is made here: version 2, owner, that user, group, mask, others.
+    let list = [
+        &[2, 0, 0, 0][..],
+        &[1, 0, 7, 0, 255, 255, 255, 255],
+        &[2, 0, 7, 0, 0x67, 0x12, 0, 0],
+        &[4, 0, 5, 0, 255, 255, 255, 255],
+        &[16, 0, 7, 0, 255, 255, 255, 255],
+        &[32, 0, 5, 0, 255, 255, 255, 255],
+    ]
+    .concat();
+    for above in [room.path("above"), room.path("nixmig/backups")] {
+        rustix::fs::setxattr(above, "system.posix_acl_default", &list, XattrFlags::empty()).unwrap();
+    }
+    let directories = [state.clone()];
+    let spot = room.spot(&directories, "lists");
+    take(&spot, &directories, &Watch::quiet()).unwrap();
+    assert_same(&before, &facts(&spot.directory().join("0")));
+    wreck(&state);
+    restore(&spot, &Watch::quiet()).unwrap();
+    assert_same(&before, &facts(&state));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Owns what is found out of one service, before the rules judge it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::execute::Answer;
@@ -8,7 +9,7 @@ use crate::generation::closure::root::Root as Below;
 use crate::generation::gate;
 use crate::generation::programs::{StorePath, store_paths};
 use crate::model::{
-    Definition, Generation, Program, Recorded, Release, Service, ServiceName, UnitState, Version,
+    Block, Definition, Generation, Program, Recorded, Release, Service, ServiceName, UnitState, Version,
 };
 use crate::plan::{Known, Trouble};
 use crate::record::Unmet;
@@ -85,6 +86,25 @@ pub(super) fn undoes(past: Option<&Service>, recorded: &Recorded) -> bool {
     let versions = recorded.versions();
     let mut versions = versions.iter();
     past.is_some_and(|past| versions.all(|&version| past.history.contains(version)))
+}
+
+/// Whether the stamps say that the data is what the record knows: every state directory carries its own, as it should be.
+pub(super) fn vouched(directories: &[String], recorded: &Recorded, troubles: &[Trouble]) -> bool {
+    let mut all = directories.iter();
+    !directories.is_empty()
+        && troubles.is_empty()
+        && all.all(|directory| recorded.stamped.contains(directory))
+}
+
+/// Whether the state is not in the middle of something, as far as the record knows.
+pub(super) fn is_settled(recorded: &Recorded) -> bool {
+    recorded.open_run.is_none() && !matches!(recorded.block, Some(Block::Unrestored { .. }))
+}
+
+/// Whether something has to be done or undone for a generation that declares a service.
+pub(super) fn moves(recorded: &Recorded, wanted: &Service) -> bool {
+    let applied: BTreeSet<_> = recorded.versions().into_iter().collect();
+    !wanted.history.versions().eq(applied)
 }
 
 /// Whether something of a service would have to be undone for a generation.

@@ -18,7 +18,7 @@ use crate::generation::closure::{ClosureError, Definitions, definitions};
 use crate::generation::reference::{Closure, Toplevel};
 use crate::generation::{ReadError, ReadOptions, look_for, read_closure};
 use crate::model::{Definition, Generation, Kind, Recorded, Service, ServiceName};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, Trouble};
 use crate::record::{self, Place, View};
 
 /// How much the clock may be behind the record's last event: daylight saving that was set wrong, and no more.
@@ -261,7 +261,7 @@ impl<'a> Host<'a> {
             mounted: self.mounted()?,
             privileged: sees_stamps(),
         };
-        let mut settled = true;
+        let mut asks = wanted.is_some_and(|wanted| wanted.detect.is_set());
         match self.recorded(name) {
             Some(recorded) => {
                 facts.recall(&self.root, name, recorded);
@@ -276,7 +276,9 @@ impl<'a> Host<'a> {
                 if let Some(own) = own {
                     facts.troubles.extend(eyes.recorded(&directories, recorded, own));
                 }
-                settled = recorded.open_run.is_none() && facts.troubles.is_empty();
+                let vouched = eyes.privileged && facts::vouched(&directories, recorded, &facts.troubles);
+                let moves = wanted.is_none_or(|wanted| facts::moves(recorded, wanted));
+                asks &= facts::is_settled(recorded) && (moves || !vouched);
             }
             None => {
                 if let Some(wanted) = wanted {
@@ -284,7 +286,8 @@ impl<'a> Host<'a> {
                 }
             }
         }
-        if let Some(wanted) = wanted.filter(|wanted| wanted.detect.is_set() && settled) {
+        asks &= facts.troubles.iter().all(Trouble::leaves_data);
+        if let Some(wanted) = wanted.filter(|_| asks) {
             facts.answer(self.ask(wanted, built));
         }
         Ok(facts)

@@ -3,10 +3,11 @@
 
 use std::path::Path;
 
+use super::facts::is_settled;
 use super::mounts::{Expected, Mounted};
 use super::state::{self, Contents};
 use crate::generation::closure::root::Root;
-use crate::model::{Block, How, Recorded, Service};
+use crate::model::{How, Recorded, Service};
 use crate::plan::Trouble;
 use crate::record::stamp::{self, Stamp};
 use crate::record::{RecordId, Unmet};
@@ -78,8 +79,7 @@ impl Eyes<'_> {
         recorded: &Recorded,
         own: &RecordId,
     ) -> Vec<Trouble> {
-        let settled =
-            recorded.open_run.is_none() && !matches!(recorded.block, Some(Block::Unrestored { .. }));
+        let settled = is_settled(recorded);
         let mut troubles = Vec::new();
         let mut doubtful = Vec::new();
         for directory in directories {

@@ -71,6 +71,22 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// Whether data is there that its `detect` script may be asked about, and it is this machine's.
+    pub fn leaves_data(&self) -> bool {
+        match self {
+            Self::OtherRecord { .. }
+            | Self::Gone { .. }
+            | Self::Empty { .. }
+            | Self::Unmounted { .. }
+            | Self::Unread { .. } => false,
+            Self::Older { .. }
+            | Self::Newer { .. }
+            | Self::Unstamped { .. }
+            | Self::Undetected { .. }
+            | Self::Unasked { .. } => true,
+        }
+    }
+
     /// Says it. `told` is whether the data itself said what it is on, which then has the last word.
     pub(super) fn finding(
         &self,

@@ -54,6 +54,10 @@ impl Host {
         }
     }
 
+    pub(crate) fn root(&self) -> String {
+        self.machine.directory.path().display().to_string()
+    }
+
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.machine.directory.path().join(path)
     }

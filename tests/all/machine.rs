@@ -268,50 +268,119 @@ fn history_of_some() {
     insta::assert_snapshot!("history_other", output(&["history", "web"]));
 }
 
-/// Whatever its record says, the data is asked what it is on: by a script of the generation, on a machine whose root is `/`.
+/// A machine whose root is `/` and whose `db` has a `detect` script, which counts its runs.
+struct Asked {
+    host: Host,
+    generation: String,
+}
+
+impl Asked {
+    fn new() -> Self {
+        let host = Host::new();
+        host.data();
+        let asked = Self {
+            generation: format!("{}/{}", host.root(), Machine::system(2)),
+            host,
+        };
+        asked.declare(NEW);
+        asked
+    }
+
+    fn script(&self) -> String {
+        format!("nix/store/{}-detect", "d".repeat(32))
+    }
+
+    fn declare(&self, versions: &str) {
+        let root = self.host.root();
+        let gate = format!(
+            "[Unit]\nX-Migration-Format=1\nX-Migration-Service=db\nX-Migration-Units=db.service\n\
+             X-Migration-StateDirectories=[\"{root}/var/lib/db\"]\nX-Migration-Detect={root}/{}\n{}\n[Service]\n\
+             Type=oneshot\n",
+            self.script(),
+            steps(versions)
+        );
+        let file = "etc/systemd/system/migrate-db.service";
+        self.host.machine.write(2, file, &gate);
+    }
+
+    fn answers(&self, words: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let script = self.script();
+        let count = self.host.path("asked").display().to_string();
+        let text = format!("#!/bin/sh\necho asked >> {count}\n{words}\n");
+        self.host.machine.file(&script, &text);
+        fs::set_permissions(self.host.path(&script), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn plan(&self) -> String {
+        let place = self.host.place();
+        let mut command = crate::cli::nixmig(&["plan", &self.generation]);
+        command.arg("--state-dir").arg(&place.state_dir);
+        command.arg("--gc-roots").arg(&place.gc_roots);
+        seen(&mut command, &[(&self.host.root(), "ROOT")])
+    }
+
+    /// How often it was asked.
+    fn times(&self) -> usize {
+        let count = fs::read_to_string(self.host.path("asked"));
+        count.map_or(0, |count| count.lines().count())
+    }
+}
+
+/// At first contact the data is asked what it is on, by a script of the generation.
 #[test]
 fn the_data_is_asked() {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    let host = Host::new();
-    host.data();
-    let root = host.machine.directory.path().display().to_string();
-    let script = format!("nix/store/{}-detect", "d".repeat(32));
-    let gate = format!(
-        "[Unit]\nX-Migration-Format=1\nX-Migration-Service=db\nX-Migration-Units=db.service\n\
-         X-Migration-StateDirectories=[\"{root}/var/lib/db\"]\nX-Migration-Detect={root}/{script}\n{}\n[Service]\nType=oneshot\n",
-        steps(NEW)
-    );
-    let file = "etc/systemd/system/migrate-db.service";
-    host.machine.write(2, file, &gate);
-    let generation = format!("{root}/{}", Machine::system(2));
-    let place = host.place();
+    let asked = Asked::new();
     let mut report = String::new();
+    let own = r#"test -z "$BACKUP$MIGRATION_VERSION" && test "$MIGRATION_SERVICE" = db && echo 2024-10-01"#;
     for (what, words) in [
         (
             "it answers, after a complaint",
             "echo cannot read the locale >&2; echo 2023-09-14",
         ),
-        (
-            "it knows its place",
-            "test -z \"$BACKUP$MIGRATION_VERSION\" && test \"$MIGRATION_SERVICE\" = db && echo 2024-10-01",
-        ),
+        ("it knows its place", own),
         ("it answers what no history has", "echo 2020-01-01"),
         ("it says nothing", "true"),
         ("it says something else", "echo 17"),
         ("it fails", "echo no such file >&2; exit 3"),
     ] {
-        host.machine.file(&script, &format!("#!/bin/sh\n{words}\n"));
-        fs::set_permissions(host.path(&script), fs::Permissions::from_mode(0o755)).unwrap();
-        let mut command = crate::cli::nixmig(&["plan", &generation]);
-        command
-            .arg("--state-dir")
-            .arg(&place.state_dir)
-            .arg("--gc-roots")
-            .arg(&place.gc_roots);
-        report.push_str(&format!("# {what}\n{}\n", seen(&mut command, &[(&root, "ROOT")])));
+        asked.answers(words);
+        report.push_str(&format!("# {what}\n{}\n", asked.plan()));
     }
     insta::assert_snapshot!("detect", report);
+}
+
+/// Where a stamp vouches for the data and nothing would run, no process is started; else the data has the last word.
+#[test]
+fn the_data_is_asked_again_where_it_matters() {
+    let mut asked = Asked::new();
+    asked.answers("echo 2023-09-14");
+    let directory = format!("{}/var/lib/db", asked.host.root());
+    let mut events = asked.host.met(NEW, 2);
+    if let Some(Event::Met { stamped, .. }) = events.first_mut() {
+        stamped.push(directory);
+    }
+    asked.host.record(&events);
+    if !asked.host.stamp(1) {
+        assert!(std::env::var_os("CI").is_none(), "stamps need root and a disk");
+        return println!("skipped: no extended attributes can be here");
+    }
+    let plan = asked.plan();
+    assert!(asked.times() == 0 && plan.contains("unchanged: db"), "{plan}");
+    // Something would run.
+    asked.declare("2023-09-14 2024-10-01 2024-12-01");
+    let plan = asked.plan();
+    assert!(asked.times() == 1 && plan.contains("warning[drift]"), "{plan}");
+    // The stamp is not right; what the data says counts for more.
+    asked.declare(NEW);
+    asked.host.stamp(0);
+    let plan = asked.plan();
+    assert!(asked.times() == 2 && !plan.contains("refused"), "{plan}");
+    // Another host's data is not asked.
+    fs::remove_dir_all(asked.host.path("var/lib/db")).unwrap();
+    let plan = asked.plan();
+    assert!(asked.times() == 2 && plan.contains("refused[drift]"), "{plan}");
 }
 
 /// Somebody may know better which generation ran last.

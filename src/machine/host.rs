@@ -1,6 +1,6 @@
 //! Owns the look at the whole machine: what is read, in which order, and no more than a plan needs.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -54,6 +54,8 @@ pub struct Host<'a> {
     bootables: OnceCell<Bootables>,
     others: OnceCell<Vec<(Bootable, Readable)>>,
     mounted: OnceCell<Mounted>,
+    /// What `detect` scripts answered, by their paths: most generations have the same.
+    answers: RefCell<BTreeMap<String, Answer>>,
 }
 
 /// What is read once of the generation that is to start.
@@ -93,6 +95,7 @@ impl<'a> Host<'a> {
             bootables: OnceCell::new(),
             others: OnceCell::new(),
             mounted: OnceCell::new(),
+            answers: RefCell::default(),
         })
     }
 
@@ -361,8 +364,20 @@ impl<'a> Host<'a> {
             .cloned())
     }
 
-    /// Asks the `detect` script of a service.
+    /// Asks the `detect` script of a service, once.
     fn ask(&self, wanted: &Service, built: &Built<'_>) -> Answer {
+        let script = wanted.detect.value().and_then(|text| text.path.as_ref());
+        let known = script.and_then(|script| self.answers.borrow().get(script).cloned());
+        known.unwrap_or_else(|| {
+            let answer = self.ask_now(wanted, built);
+            if let Some(script) = script {
+                self.answers.borrow_mut().insert(script.clone(), answer.clone());
+            }
+            answer
+        })
+    }
+
+    fn ask_now(&self, wanted: &Service, built: &Built<'_>) -> Answer {
         let Some(toplevel) = built.toplevel else {
             return Answer::Unasked("its generation is not built".to_owned());
         };

@@ -16,16 +16,30 @@ pub(super) fn is_held(place: &Place, service: &ServiceName) -> bool {
         return false;
     };
     let device = about.dev();
-    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
-    has(&locks, &format!("{major:02x}:{minor:02x}:{}", about.ino()))
+    has(
+        &locks,
+        (rustix::fs::major(device), rustix::fs::minor(device)),
+        about.ino(),
+    )
 }
 
 /// Whether proc_locks(5) lists a flock(2) on a file, `MAJOR:MINOR:INODE`; one that is waited for is not held by who waits.
-fn has(locks: &str, file: &str) -> bool {
+///
+/// A file system without a device has its numbers from the kernel, and a subvolume of btrfs others than the whole of it, which
+/// is what is listed: there the inode has to do.
+fn has(locks: &str, (major, minor): (u32, u32), inode: u64) -> bool {
+    let is_it = |file: &str| {
+        let mut parts = file.splitn(3, ':');
+        let mut number = |radix| u64::from_str_radix(parts.next()?, radix).ok();
+        let found = (number(16), number(16), number(10));
+        found.0 == Some(major.into())
+            && found.2 == Some(inode)
+            && (major == 0 || found.1 == Some(minor.into()))
+    };
     let mut lines = locks
         .lines()
         .map(|line| line.split_whitespace().collect::<Vec<_>>());
-    lines.any(|words| words.get(1) == Some(&"FLOCK") && words.get(5) == Some(&file))
+    lines.any(|words| words.get(1) == Some(&"FLOCK") && words.get(5).is_some_and(|file| is_it(file)))
 }
 
 #[cfg(test)]
@@ -38,9 +52,12 @@ mod tests {
                      2: FLOCK  ADVISORY  WRITE 4243 fe:01:12 0 EOF\n\
                      2: -> FLOCK  ADVISORY  WRITE 4244 fe:01:13 0 EOF\n";
         assert_eq!(
-            ["fe:01:11", "fe:01:12", "fe:01:13", "fe:01:1"].map(|file| has(locks, file)),
+            [11, 12, 13, 1].map(|inode| has(locks, (0xfe, 1), inode)),
             [false, true, false, false]
         );
+        assert!(!has(locks, (0xfe, 2), 12));
+        let btrfs = "1: FLOCK  ADVISORY  WRITE 4243 00:1f:257 0 EOF\n";
+        assert!(has(btrfs, (0, 0x2a), 257) && !has(btrfs, (0, 0x2a), 258));
     }
 
     #[test]

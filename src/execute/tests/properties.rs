@@ -114,7 +114,8 @@ fn visits(own: bool, declares: bool, visits: &[Visit]) {
         }
         let recorded = machine.recorded();
         assert_eq!(recorded.open_run, None);
-        assert_eq!(recorded.block, None);
+        // A path that is not walked may stay blocked.
+        assert!(!matches!(recorded.block, Some(Block::Unrestored { .. })));
         assert_eq!(machine.really(), recorded.versions());
         let mut applied = machine.really();
         applied.sort_unstable();

@@ -145,3 +145,4 @@ fn one_of_everything_comes_back() {
 }
 
 mod hostile;
+mod random;

@@ -194,7 +194,7 @@ ours.serviceOrList (
 
         detect = text ''
           Shell commands that print the version that the data is really on, or nothing where they cannot tell. They are
-          asked where nothing is recorded of the state, and believed.
+          asked where nothing is recorded of the state and before anything runs on it, and believed. They must not write.
         '';
 
         oldest = mkOption {

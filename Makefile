@@ -18,7 +18,7 @@ demo: ## show a diff of real generations, built by real Nix, in a private store
 	@scripts/demo
 
 test: ## run all tests
-	@scripts/need cargo nix git strace unshare mount umount mkfs.ext4 mkfs.xfs mkfs.btrfs btrfs
+	@scripts/need cargo nix git strace unshare mount umount mkfs.ext4 mkfs.xfs mkfs.btrfs btrfs faketime
 	$(CARGO) test --locked --features faults
 	test-fixtures/module-tests/run
 
@@ -26,6 +26,7 @@ lint: ## check formatting and lints
 	@scripts/need cargo
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --features faults -- -D warnings
 
 fmt: ## format the Rust sources
 	@scripts/need cargo

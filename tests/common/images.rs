@@ -106,6 +106,16 @@ fn missing() -> Option<String> {
     Some(format!("{missing} is not in PATH"))
 }
 
+/// Where images are kept: in memory where there is room for what tests write, since each flush goes to the disk below else.
+fn below() -> &'static str {
+    const MEMORY: &str = "/dev/shm";
+    let free = rustix::fs::statvfs(MEMORY).map_or(0, |stat| stat.f_bavail * stat.f_frsize);
+    match free > 4 << 30 {
+        true => MEMORY,
+        false => env!("CARGO_TARGET_TMPDIR"),
+    }
+}
+
 /// A file system that is mounted until it goes out of scope.
 #[derive(Debug)]
 pub(crate) struct Image {
@@ -126,7 +136,7 @@ impl Image {
             std::env::var_os(APART).is_some(),
             "images are mounted in `apart` alone"
         );
-        let below = env!("CARGO_TARGET_TMPDIR");
+        let below = below();
         let directory = tempfile::Builder::new()
             .prefix("image-")
             .tempdir_in(below)
@@ -176,6 +186,17 @@ impl Image {
         self.mount();
     }
 
+    /// Takes the mounted file system away and mounts a copy of a copy in its place, so that this can be done again.
+    pub(crate) fn insert(&mut self, copy: &Path) {
+        self.copies += 1;
+        let again = self.directory.path().join(format!("{}.img", self.copies));
+        run(Command::new("cp")
+            .args(["--sparse=always", "--"])
+            .arg(copy)
+            .arg(&again));
+        self.after_power_loss(again);
+    }
+
     /// Unmounts it and mounts it again.
     pub(crate) fn remount(&self) {
         self.unmount();
@@ -183,7 +204,19 @@ impl Image {
     }
 
     /// Takes the mount away.
+    ///
+    /// # Panics
+    ///
+    /// Where somebody has files open on it, and goes on to.
     pub(crate) fn unmount(&self) {
+        let unmount = || Command::new("umount").arg(self.path()).output().unwrap();
+        // Who was killed may still be on the way out.
+        for _ in 0..40 {
+            if unmount().status.success() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(25));
+        }
         run(Command::new("umount").arg(self.path()));
     }
 

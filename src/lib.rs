@@ -7,6 +7,7 @@ pub mod execute;
 pub mod fault;
 pub mod generation;
 pub mod machine;
+pub mod migrate;
 pub mod model;
 pub mod plan;
 pub mod process;

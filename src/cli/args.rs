@@ -13,6 +13,10 @@ use nixmig::report;
 
 use super::exit;
 
+mod change;
+
+pub(super) use change::{Forget, Migrate, Rebuild, RecordCommand, Resume, Stamp, Stamped};
+
 /// nixmig's command line.
 #[derive(Debug, Parser)]
 #[command(
@@ -39,7 +43,7 @@ impl Cli {
     pub(super) fn described() -> clap::Command {
         let mut command = Self::command();
         let guide = guide();
-        for name in ["diff", "show", "plan"] {
+        for name in ["diff", "show", "plan", "migrate"] {
             command = command.mut_subcommand(name, |command| command.after_long_help(&guide));
         }
         command.after_long_help(guide)
@@ -61,6 +65,17 @@ pub(super) enum Command {
     History(History),
     /// List what this machine can start, and whether its state may go there
     Generations(Generations),
+    /// Bring the state of this machine to what a generation expects
+    Migrate(Migrate),
+    /// Say what the state of a service is on, without running anything
+    Stamp(Stamp),
+    /// Go on after a step that failed or was interrupted
+    Resume(Resume),
+    /// Forget all that is remembered of a service; its state stays as it is
+    Forget(Forget),
+    /// Look after the record
+    #[command(subcommand, arg_required_else_help = true)]
+    Record(RecordCommand),
     /// Print the completions of a shell
     Completions(Completions),
     /// Print the manual page, or write one for every command

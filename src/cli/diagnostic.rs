@@ -1,17 +1,22 @@
 //! Owns the way from an error to words on stderr: what failed, where, what was left as it was, what to do next. The one place
 //! that maps errors to diagnostics.
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
 use anstyle::AnsiColor;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use nixmig::execute::WalkError;
 use nixmig::generation::ReadError;
+use nixmig::generation::closure::ClosureError;
 use nixmig::generation::gate::GateError;
 use nixmig::machine::MachineError;
-use nixmig::model::ServiceName;
-use nixmig::record::RecordError;
+use nixmig::migrate::MigrateError;
+use nixmig::model::{ServiceName, Version};
+use nixmig::record::{LockError, RecordError};
 use nixmig::report::escape;
 use textwrap::{WordSeparator, WordSplitter};
 
@@ -44,6 +49,36 @@ pub(super) enum Failure {
         /// What could be named.
         there: Vec<ServiceName>,
     },
+    /// A word names a generation that is not built.
+    NotBuilt(String),
+    /// A built generation cannot be read.
+    Closure {
+        /// The word that names it.
+        label: String,
+        /// Why.
+        error: Box<ClosureError>,
+    },
+    /// A definition cannot be read any more, or not be understood.
+    Definition(Box<MigrateError>),
+    /// `--root` was given to a command that changes this machine.
+    OtherRoot,
+    /// Signals cannot be taken over.
+    Signals(io::Error),
+    /// It cannot be told which program this is.
+    Program(io::Error),
+    /// Another is at it.
+    Lock(Box<LockError>),
+    /// What was to be done with one service was not.
+    Walk(Box<WalkError>),
+    /// No history has the version that was named.
+    NoSuchVersion {
+        /// The service.
+        service: ServiceName,
+        /// The versions that there are.
+        there: Vec<Version>,
+    },
+    /// `head` was given where only a version tells.
+    AcceptedHead,
     /// Stdout cannot be written to.
     Output(io::Error),
     /// A file cannot be written.
@@ -64,7 +99,7 @@ struct Diagnosis<'a> {
     help: String,
     source: Option<Source<'a>>,
     labels: Vec<LabeledSpan>,
-    left: &'static str,
+    left: Cow<'static, str>,
 }
 
 /// The text that labels point into.
@@ -81,7 +116,7 @@ impl Diagnosis<'_> {
             help,
             source: None,
             labels: Vec::new(),
-            left: UNTOUCHED,
+            left: UNTOUCHED.into(),
         }
     }
 }
@@ -121,6 +156,63 @@ fn diagnose(failure: &Failure) -> Diagnosis<'_> {
             };
             Diagnosis::new(format!("there is no service `{name}`"), help)
         }
+        Failure::NotBuilt(label) => Diagnosis::new(
+            format!("the generation, `{label}`, is not built, and only what is built can be migrated to"),
+            "Build it, and name its store path, `./result`, or its number in the profile.".to_owned(),
+        ),
+        Failure::Closure { label, error } => Diagnosis {
+            causes: Some(error),
+            ..Diagnosis::new(
+                format!("the generation, `{label}`, cannot be read"),
+                "See that it is there and whole.".to_owned(),
+            )
+        },
+        Failure::Definition(error) => Diagnosis {
+            causes: Some(error),
+            ..Diagnosis::new(
+                "a definition that is needed cannot be read".to_owned(),
+                "See that the generation is whole, and run it again.".to_owned(),
+            )
+        },
+        Failure::OtherRoot => Diagnosis::new(
+            "state is migrated only on its own machine, and `--root` names another".to_owned(),
+            "Run it there; `nixmig plan --root` says from here what it would do.".to_owned(),
+        ),
+        Failure::Signals(error) => Diagnosis {
+            causes: Some(error),
+            ..Diagnosis::new(
+                "signals cannot be taken over".to_owned(),
+                "Run it again.".to_owned(),
+            )
+        },
+        Failure::Program(error) => Diagnosis {
+            causes: Some(error),
+            ..Diagnosis::new(
+                "it cannot be told where this program is".to_owned(),
+                "See that /proc is mounted.".to_owned(),
+            )
+        },
+        Failure::Lock(error) => Diagnosis {
+            causes: Some(error),
+            ..Diagnosis::new(
+                "the service cannot be worked on now".to_owned(),
+                "Run it again when the other is done: `nixmig status` shows what goes on.".to_owned(),
+            )
+        },
+        Failure::Walk(error) => walk(error),
+        Failure::NoSuchVersion { service, there } => {
+            let help = match there.as_slice() {
+                [] => format!(
+                    "No generation of this machine declares `{service}`; name one that does with `--generation`."
+                ),
+                there => format!("There is {}.", list(there)),
+            };
+            Diagnosis::new(format!("no history of `{service}` has that version"), help)
+        }
+        Failure::AcceptedHead => Diagnosis::new(
+            "after a failure only a version tells what the state is on, not `head`".to_owned(),
+            "Name the version.".to_owned(),
+        ),
         Failure::Output(error) => Diagnosis {
             causes: Some(error),
             ..Diagnosis::new(
@@ -135,8 +227,8 @@ fn diagnose(failure: &Failure) -> Diagnosis<'_> {
         } => Diagnosis {
             causes: Some(error),
             left: match after_others {
-                true => "Pages that were written before stay.",
-                false => UNTOUCHED,
+                true => "Pages that were written before stay.".into(),
+                false => UNTOUCHED.into(),
             },
             ..Diagnosis::new(
                 format!("`{}` could not be written", path.display()),
@@ -162,8 +254,8 @@ fn in_gate(gate: &GateError) -> Option<Source<'_>> {
     Some(Source::Named(NamedSource::new(&gate.file, text)))
 }
 
-fn list(names: &[ServiceName]) -> String {
-    let shown: Vec<_> = names.iter().take(LISTED).map(ServiceName::as_str).collect();
+fn list<T: fmt::Display>(names: &[T]) -> String {
+    let shown: Vec<_> = names.iter().take(LISTED).map(T::to_string).collect();
     match names.len() - shown.len() {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
@@ -179,6 +271,27 @@ impl Failure {
     /// The record cannot be used.
     pub(super) fn record(error: RecordError) -> Self {
         Self::Record(Box::new(error))
+    }
+
+    /// Another is at it.
+    pub(super) fn lock(error: LockError) -> Self {
+        match error {
+            LockError::Record(error) => Self::record(error),
+            error => Self::Lock(Box::new(error)),
+        }
+    }
+
+    /// What was to be done with one service was not.
+    pub(super) fn walk(error: WalkError) -> Self {
+        Self::Walk(Box::new(error))
+    }
+
+    /// A built generation cannot be read.
+    pub(super) fn closure(word: &OsStr, error: ClosureError) -> Self {
+        Self::Closure {
+            label: word.display().to_string(),
+            error: Box::new(error),
+        }
     }
 
     /// What is wrong with the record, if that is what failed.
@@ -205,12 +318,28 @@ impl Failure {
     }
 }
 
+/// Why a path was not walked to its end.
+fn walk(error: &WalkError) -> Diagnosis<'_> {
+    Diagnosis {
+        causes: Some(&*error.what),
+        left: error.left.to_string().into(),
+        ..Diagnosis::new(format!("{} was not migrated", error.service), error.next())
+    }
+}
+
+/// Why a path was not walked, as text for stderr, with ANSI colours.
+pub(super) fn render_walk(error: &WalkError) -> String {
+    draw(&walk(error))
+}
+
 /// A failure as text for stderr, with ANSI colours.
-///
+pub(super) fn render(failure: &Failure) -> String {
+    draw(&diagnose(failure))
+}
+
 /// miette draws without colours, so that every control character in what it drew is foreign and can be escaped; the colours
 /// are put on afterwards.
-pub(super) fn render(failure: &Failure) -> String {
-    let diagnosis = diagnose(failure);
+fn draw(diagnosis: &Diagnosis<'_>) -> String {
     let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
         .with_width(output::width())
         .with_links(false)
@@ -219,9 +348,9 @@ pub(super) fn render(failure: &Failure) -> String {
         .with_word_separator(WordSeparator::AsciiSpace)
         .with_word_splitter(WordSplitter::NoHyphenation)
         .with_context_lines(2)
-        .with_footer(diagnosis.left.to_owned());
+        .with_footer(diagnosis.left.clone().into_owned());
     let mut drawn = String::new();
-    if handler.render_report(&mut drawn, &diagnosis).is_err() {
+    if handler.render_report(&mut drawn, diagnosis).is_err() {
         // A span that does not fit its source: the words alone are still right.
         drawn = format!("  × {}\n  help: {}\n", diagnosis.message, diagnosis.help);
     }

@@ -28,15 +28,25 @@ pub(super) fn look<'a>(
         true => &ask,
         false => &unasked,
     };
-    Host::look(Options {
+    Host::look(options(read, place, memory, from, ask)).map_err(Failure::machine)
+}
+
+/// How the machine is looked at now.
+pub(super) fn options<'a>(
+    read: ReadOptions,
+    place: Place,
+    memory: &Memory,
+    from: Option<Generation>,
+    ask: &'a Ask<'a>,
+) -> Options<'a> {
+    Options {
         read,
         place,
         from,
         now: Timestamp::now(),
         clock_is_right: memory.clock_is_right,
         ask,
-    })
-    .map_err(Failure::machine)
+    }
 }
 
 /// Asks a `detect` script, which is a child of nixmig; a signal that ends nixmig meanwhile ends both.

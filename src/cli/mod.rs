@@ -2,19 +2,26 @@
 
 mod advice;
 mod args;
+mod change;
 mod completions;
 mod diagnostic;
 mod diff;
 mod exit;
+mod forget;
 mod generations;
 mod history;
 mod machine;
 mod man;
+mod migrate;
 mod output;
 mod plan;
+mod progress;
 mod read;
+mod rebuild;
+mod resume;
 mod run_as;
 mod show;
+mod stamp;
 mod status;
 
 use std::env;
@@ -24,7 +31,7 @@ use clap::FromArgMatches as _;
 use nixmig::report::escape;
 use nixmig::{process, record};
 
-use args::{Cli, Command};
+use args::{Cli, Command, RecordCommand};
 use exit::Exit;
 
 /// Runs nixmig.
@@ -63,6 +70,11 @@ pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Status(args) => status::run(args),
         Command::History(args) => history::run(args),
         Command::Generations(args) => generations::run(args),
+        Command::Migrate(args) => migrate::run(args),
+        Command::Stamp(args) => stamp::run(args),
+        Command::Resume(args) => resume::run(args),
+        Command::Forget(args) => forget::run(args),
+        Command::Record(RecordCommand::Rebuild(args)) => rebuild::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
     };

@@ -30,6 +30,7 @@ pub(super) fn run(args: &Plan) -> Result<Exit, Failure> {
         target,
         mut plan,
         notes,
+        ..
     } = host.plan(target).map_err(Failure::machine)?;
     let there = || -> BTreeSet<ServiceName> {
         let planned = plan.services.iter().map(|service| service.name.clone());

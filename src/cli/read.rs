@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
+use nixmig::generation::reference::Closure;
 use nixmig::generation::{self, PairError, ReadError, ReadOptions, Reference, Side};
 use nixmig::model::{Generation, ServiceName};
 
@@ -85,6 +86,34 @@ fn failure(side: &str, label: &str, error: ReadError) -> Failure {
     }
 }
 
+/// The built generation that a word names: only that can be migrated to.
+///
+/// # Errors
+///
+/// Fails where the word names none, or one that is not built.
+pub(super) fn built(word: &OsStr, options: &ReadOptions) -> Result<Closure, Failure> {
+    let label = word.display().to_string();
+    match generation::understand(word, None, options) {
+        Ok(Reference::Closure(closure)) => Ok(closure),
+        Ok(_) => Err(Failure::NotBuilt(label)),
+        Err(error) => Err(failure("", &label, error)),
+    }
+}
+
+/// Reads the generation of a reference that was understood.
+///
+/// # Errors
+///
+/// Fails where it cannot be read.
+pub(super) fn known(
+    reference: &Reference,
+    word: &OsStr,
+    options: &ReadOptions,
+) -> Result<Generation, Failure> {
+    let label = word.display().to_string();
+    generation::read(reference, &label, options).map_err(|error| failure("", &label, error))
+}
+
 /// The services that `--service` names; none where all are wanted.
 ///
 /// # Errors
@@ -94,15 +123,26 @@ pub(super) fn chosen(
     report: &Report,
     there: impl FnOnce() -> BTreeSet<ServiceName>,
 ) -> Result<Option<BTreeSet<ServiceName>>, Failure> {
-    if report.services.is_empty() {
-        return Ok(None);
+    match report.services.is_empty() {
+        true => Ok(None),
+        false => among(&report.services, there()),
     }
-    let there = there();
-    match report.services.iter().find(|name| !there.contains(*name)) {
+}
+
+/// Services that were named, as a choice.
+///
+/// # Errors
+///
+/// Fails where one is not there.
+pub(super) fn among(
+    named: &[ServiceName],
+    there: BTreeSet<ServiceName>,
+) -> Result<Option<BTreeSet<ServiceName>>, Failure> {
+    match named.iter().find(|name| !there.contains(*name)) {
         Some(name) => Err(Failure::UnknownService {
             name: name.clone(),
             there: there.into_iter().collect(),
         }),
-        None => Ok(Some(report.services.iter().cloned().collect())),
+        None => Ok(Some(named.iter().cloned().collect())),
     }
 }

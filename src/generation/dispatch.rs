@@ -7,7 +7,7 @@ use std::thread;
 use crate::model::{Generation, Kind, Setting};
 
 use super::closure::{self, ClosureError, PathError, root::Root};
-use super::reference::{Closure, Reference, Toplevel};
+use super::reference::{Closure, Reference};
 use super::units;
 use super::{PairError, ReadError, ReadOptions, Side, derivation, evaluation, source};
 
@@ -105,7 +105,7 @@ pub fn read_pair(
 ///
 /// Fails as [`read`] does.
 pub fn read_closure(path: &Path, label: &str, options: &ReadOptions) -> Result<Generation, ReadError> {
-    read(&Reference::Closure(at(path)), label, options)
+    read(&Reference::Closure(Closure::at(path)), label, options)
 }
 
 /// Looks into the units that `other` gates and `side` has, where `side` was read from a closure and their programs were not
@@ -116,17 +116,13 @@ pub fn read_closure(path: &Path, label: &str, options: &ReadOptions) -> Result<G
 /// Fails where the closure is not any more as it was.
 pub fn look_for(side: &mut Generation, other: &Generation, options: &ReadOptions) -> Result<(), ReadError> {
     match (side.kind, side.identity.clone()) {
-        (Kind::Closure, Some(path)) => {
-            look_across(side, &Reference::Closure(at(Path::new(&path))), other, options)
-        }
+        (Kind::Closure, Some(path)) => look_across(
+            side,
+            &Reference::Closure(Closure::at(Path::new(&path))),
+            other,
+            options,
+        ),
         _ => Ok(()),
-    }
-}
-
-fn at(path: &Path) -> Closure {
-    Closure {
-        toplevel: Toplevel::Path(path.to_owned()),
-        inside: Vec::new(),
     }
 }
 

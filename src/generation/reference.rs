@@ -56,6 +56,16 @@ pub struct Closure {
     pub inside: Vec<Inside>,
 }
 
+impl Closure {
+    /// The system at a path.
+    pub fn at(path: &Path) -> Self {
+        Self {
+            toplevel: Toplevel::Path(path.to_owned()),
+            inside: Vec::new(),
+        }
+    }
+}
+
 /// What names a built system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Toplevel {

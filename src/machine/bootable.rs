@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::error::MachineError;
+use crate::generation::ReadOptions;
 use crate::generation::closure::root::Root;
 use crate::generation::closure::{PathError, is_system};
 
@@ -45,6 +47,16 @@ struct Link {
 }
 
 impl Bootables {
+    /// The same for a machine that is read so.
+    ///
+    /// # Errors
+    ///
+    /// Fails where its root or its profiles cannot be read.
+    pub fn look(options: &ReadOptions) -> Result<Self, MachineError> {
+        let root = Root::new(&options.root)?;
+        Ok(Self::find(&root, &options.profile)?)
+    }
+
     /// Looks for them; `profile` is that of the system, `/nix/var/nix/profiles/system`. The others are those in
     /// `system-profiles` beside it, where `nixos-rebuild --profile-name` puts them.
     ///

@@ -1,7 +1,7 @@
 //! Owns what is found out of one service, before the rules judge it.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::execute::Answer;
 use crate::generation::closure;
@@ -19,6 +19,8 @@ use crate::record::roots::Root;
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     pub(super) past: Option<Service>,
+    /// The toplevel that `past` is of, where the record has no such definition.
+    pub(super) past_in: Option<PathBuf>,
     pub(super) release: Option<Release>,
     pub(super) package: Option<Program>,
     pub(super) detected: Option<Version>,

@@ -15,7 +15,7 @@ use super::witness::Eyes;
 use crate::execute::Answer;
 use crate::generation::closure::root::Root;
 use crate::generation::closure::{ClosureError, Definitions, definitions};
-use crate::generation::reference::{Closure, Toplevel};
+use crate::generation::reference::Closure;
 use crate::generation::{ReadError, ReadOptions, look_for, read_closure};
 use crate::model::{Definition, Generation, Kind, Recorded, Service, ServiceName};
 use crate::plan::{self, Plan, Trouble};
@@ -75,8 +75,22 @@ pub struct Planned {
     pub target: Generation,
     /// What happens to the state of the machine then.
     pub plan: Plan,
+    /// The generation that ran last, where it was looked at.
+    pub previous: Option<Generation>,
+    /// Of services that the record has no definition of that undoes what is applied: the toplevel of the newest generation
+    /// that has one.
+    pub undoing: BTreeMap<ServiceName, PathBuf>,
     /// What is to be said of how the machine was looked at, as sentences.
     pub notes: Vec<String>,
+}
+
+impl Planned {
+    /// The store path of the program that worked on a service's state in the generation that ran last, where that was seen.
+    pub fn package_before(&self, name: &ServiceName) -> Option<&str> {
+        let service = self.target.services.get(name)?;
+        let program = plan::program_of(service, self.previous.as_ref()?)?;
+        program.path.as_deref()
+    }
 }
 
 impl<'a> Host<'a> {
@@ -193,7 +207,16 @@ impl<'a> Host<'a> {
             clock: self.clock(),
         };
         let plan = plan::machine(&target, &machine);
-        Ok(Planned { target, plan, notes })
+        let undoing = facts
+            .into_iter()
+            .filter_map(|(name, facts)| Some((name, facts.past_in?)));
+        Ok(Planned {
+            target,
+            plan,
+            previous: previous.clone(),
+            undoing: undoing.collect(),
+            notes,
+        })
     }
 
     /// What the record says of a service.
@@ -269,8 +292,12 @@ impl<'a> Host<'a> {
             Some(recorded) => {
                 facts.recall(&self.root, name, recorded);
                 facts.running = recorded.open_run.is_some() && self.is_locked(name);
-                if facts::goes_down(recorded, wanted) && !facts::undoes(facts.past.as_ref(), recorded) {
-                    facts.past = self.elsewhere(name, recorded)?.or(facts.past);
+                if facts::goes_down(recorded, wanted)
+                    && !facts::undoes(facts.past.as_ref(), recorded)
+                    && let Some((past, toplevel)) = self.elsewhere(name, recorded)?
+                {
+                    facts.past = Some(past);
+                    facts.past_in = Some(toplevel);
                 }
                 let own = self.view.as_ref().map(|view| &view.id);
                 let directories = |service: &'_ Service| service.state_directories.value().cloned();
@@ -352,16 +379,19 @@ impl<'a> Host<'a> {
         Ok(found)
     }
 
-    /// The service of the newest generation that has all that is applied.
-    fn elsewhere(&self, name: &ServiceName, recorded: &Recorded) -> Result<Option<Service>, MachineError> {
+    /// The service of the newest generation that has all that is applied, and that generation's toplevel.
+    fn elsewhere(
+        &self,
+        name: &ServiceName,
+        recorded: &Recorded,
+    ) -> Result<Option<(Service, PathBuf)>, MachineError> {
         let generations = self.generations()?.iter();
-        let mut services = generations.filter_map(|(_, generation)| {
+        let mut services = generations.filter_map(|(bootable, generation)| {
             let service = generation.as_ref().ok()?.services.get(name)?;
-            (!service.masked).then_some(service)
+            (!service.masked).then_some((service, bootable))
         });
-        Ok(services
-            .find(|service| facts::undoes(Some(service), recorded))
-            .cloned())
+        let found = services.find(|(service, _)| facts::undoes(Some(service), recorded));
+        Ok(found.map(|(service, bootable)| (service.clone(), bootable.toplevel.clone())))
     }
 
     /// Asks the `detect` script of a service, once.
@@ -382,10 +412,7 @@ impl<'a> Host<'a> {
             return Answer::Unasked("its generation is not built".to_owned());
         };
         let read = || {
-            let closure = Closure {
-                toplevel: Toplevel::Path(toplevel.to_owned()),
-                inside: Vec::new(),
-            };
+            let closure = Closure::at(toplevel);
             definitions(&closure, &self.options.read)
         };
         match built.definitions.get_or_init(read) {

@@ -31,6 +31,7 @@ pub use diff::diff;
 pub use finding::{Code, Finding, Severity};
 pub use machine::{Acknowledged, Known, Machine, machine};
 pub use path::{Move, Moves, path};
+pub use programs::program_of;
 pub use service::{Premise, plan_service};
 pub use trouble::Trouble;
 pub use types::{Baseline, BaselineSource, Plan, Presence, ServicePlan, Step, StepId};

@@ -41,7 +41,7 @@ pub(super) fn known_of(service: &Service) -> Option<&'static KnownService> {
 ///
 /// Of the programs of the service's units it is the one that goes by the name of the service's package, or by a name that
 /// the table of well-known services has for it; where the package is not known either, the only one there is.
-pub(super) fn program_of<'a>(service: &Service, generation: &'a Generation) -> Option<&'a Program> {
+pub fn program_of<'a>(service: &Service, generation: &'a Generation) -> Option<&'a Program> {
     let units = service.units.value()?;
     let programs = || {
         units.iter().filter_map(|unit| match generation.unit(unit) {

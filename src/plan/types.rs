@@ -1,6 +1,7 @@
 //! Owns the shape of a plan: what will be done, in which order, and what was assumed. No rules.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use super::{Finding, Severity};
@@ -145,6 +146,19 @@ pub enum BaselineSource {
     Program(String),
     /// The release of the generation that ran last: `25.05`.
     Release(String),
+}
+
+impl fmt::Display for BaselineSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Detect => f.write_str("its detect script"),
+            Self::Fresh => f.write_str("there being no state yet"),
+            Self::History(label) => write!(f, "the history of {label}"),
+            Self::Absent => f.write_str("its units not being there before"),
+            Self::Program(program) => write!(f, "the program before, {program}"),
+            Self::Release(release) => write!(f, "the release before, NixOS {release}"),
+        }
+    }
 }
 
 /// One action to run.

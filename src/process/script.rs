@@ -434,39 +434,6 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_end_is_killed_after_its_grace() {
-        use std::os::unix::process::ExitStatusExt as _;
-        let supervisor = Supervisor::new().unwrap();
-        let mut lines = Vec::new();
-        let followed = supervisor.follow(
-            &Script {
-                program: OsStr::new("/bin/sh"),
-                arguments: &[
-                    "-c".into(),
-                    "trap 'echo asked' TERM; echo begun; while :; do sleep 0.05; done".into(),
-                ],
-                environment: &BTreeMap::new(),
-                inherited: &[],
-                grace: Duration::from_millis(400),
-                shielded: false,
-                apart: false,
-            },
-            &mut |_, line| {
-                lines.push(line.to_owned());
-                // Asked once or twice, it has the same time.
-                supervisor.cancel();
-            },
-        );
-        assert_eq!(followed.unwrap().status.signal(), Some(9));
-        // The shell may say that its sleep was ended.
-        assert_eq!(
-            lines.iter().filter(|line| *line == "asked").count(),
-            1,
-            "{lines:?}"
-        );
-    }
-
-    #[test]
     fn what_it_left_behind_is_ended() {
         let begun = Instant::now();
         let (followed, lines) = follow("(trap '' TERM; sleep 600) & echo $!; sleep 700 &", &[]);

@@ -9,6 +9,7 @@ mod escape;
 mod json;
 mod lists;
 mod markdown;
+mod migrated;
 mod select;
 mod summary;
 mod text;
@@ -18,6 +19,7 @@ pub use escape::{escape, lines};
 pub use lists::{
     Generations, Happened, History, KeptBackup, ServiceStatus, Startable, State, Status, Verdict,
 };
+pub use migrated::{Migrated, Went};
 pub use select::{names, only_generation, only_plan};
 pub use summary::{Movement, Summary};
 

@@ -8,7 +8,7 @@ use super::{Machine, Movement, Origin};
 use crate::model::{
     Action, Direction, Generation, Migration, Part, Service, ServiceName, Setting, Text, Unknown, Version,
 };
-use crate::plan::{Baseline, BaselineSource, Finding, Plan, Presence, ServicePlan, Step, StepId};
+use crate::plan::{Baseline, Finding, Plan, Presence, ServicePlan, Step, StepId};
 
 /// How an item of a list of what a step has is to be taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -203,7 +203,7 @@ pub(super) fn length(service: &ServicePlan) -> String {
 
 /// What first contact assumed, as sentences.
 pub(super) fn baseline(baseline: &Baseline) -> Vec<String> {
-    let told: Vec<_> = baseline.sources.iter().map(source).collect();
+    let told: Vec<_> = baseline.sources.iter().map(ToString::to_string).collect();
     let told = match told.is_empty() {
         true => String::new(),
         false => format!(", judged by {}", told.join(" and ")),
@@ -221,17 +221,6 @@ pub(super) fn baseline(baseline: &Baseline) -> Vec<String> {
         ));
     }
     sentences
-}
-
-fn source(source: &BaselineSource) -> String {
-    match source {
-        BaselineSource::Detect => "its detect script".to_owned(),
-        BaselineSource::Fresh => "there being no state yet".to_owned(),
-        BaselineSource::History(label) => format!("the history of {label}"),
-        BaselineSource::Absent => "its units not being there before".to_owned(),
-        BaselineSource::Program(program) => format!("the program before, {program}"),
-        BaselineSource::Release(release) => format!("the release before, NixOS {release}"),
-    }
 }
 
 /// The findings of a plan: the worst first, else in the plan's order. What several services have in common is said once.

@@ -160,11 +160,16 @@ fn manual_pages() {
         [
             "nixmig-completions.1",
             "nixmig-diff.1",
+            "nixmig-forget.1",
             "nixmig-generations.1",
             "nixmig-history.1",
             "nixmig-man.1",
+            "nixmig-migrate.1",
             "nixmig-plan.1",
+            "nixmig-record.1",
+            "nixmig-resume.1",
             "nixmig-show.1",
+            "nixmig-stamp.1",
             "nixmig-status.1",
             "nixmig.1"
         ]

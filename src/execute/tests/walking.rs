@@ -37,43 +37,6 @@ fn a_path_down_and_up_keeps_what_undoes_it_at_every_moment() {
 }
 
 #[test]
-fn what_may_be_needed_is_kept_from_the_garbage_collector() {
-    let machine = Machine::new();
-    machine.meet();
-    let generations = [
-        machine.generation(Some(&history_of(&[1]))),
-        machine.generation(Some(&history_of(&[1, 2]))),
-        machine.generation(Some(&history_of(&[1]))),
-    ];
-    let kept = |machine: &Machine| {
-        let roots = crate::record::roots::list(&machine.place).unwrap();
-        let mut kept: Vec<_> = roots
-            .into_iter()
-            .map(|root| root.target.display().to_string())
-            .collect();
-        kept.sort();
-        kept
-    };
-    for generation in &generations {
-        machine.migrate(generation).unwrap();
-        let known = generation.known.as_ref().unwrap();
-        let unit = known.definition.unit.clone();
-        let mut expected = vec![unit, known.package().unwrap().to_owned()];
-        expected.sort();
-        assert_eq!(kept(&machine), expected);
-    }
-    // What a run failed on is not lost before it ended.
-    machine.hook("2024-01-02-up-restore", "exit 1");
-    machine.hook("2024-01-02-up-script", "exit 1");
-    let mut second = entry(2);
-    second.own = true;
-    machine
-        .migrate(&machine.generation(Some(&[entry(1), second])))
-        .unwrap_err();
-    assert_eq!(kept(&machine).len(), 3);
-}
-
-#[test]
 fn what_is_heard_of_a_step() {
     let machine = Machine::new();
     machine.meet();

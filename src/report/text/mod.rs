@@ -2,11 +2,13 @@
 
 mod diff;
 mod lists;
+mod migrated;
 mod page;
 mod show;
 
 pub(super) use diff::diff;
 pub(super) use lists::{generations, history, status};
+pub(super) use migrated::migrated;
 pub(super) use show::show;
 
 use page::{Page, Span, Tone, plain, span, whole};

@@ -1,0 +1,18 @@
+//! `nixmig forget`: drops what is remembered of a service.
+
+use super::args::Forget;
+use super::change::with_engine;
+use super::diagnostic::Failure;
+use super::exit::Exit;
+use super::output;
+
+pub(super) fn run(args: &Forget) -> Result<Exit, Failure> {
+    let service = &args.service;
+    with_engine(&args.machine, service, |engine| engine.forget())?;
+    let text = format!(
+        "{service} is forgotten: what is applied, its way back, and what kept that from the garbage collector. Its state is as \
+         it was. The next generation that declares it meets it as for the first time.\n"
+    );
+    output::print(&text).map_err(Failure::Output)?;
+    Ok(Exit::Fine)
+}

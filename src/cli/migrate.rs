@@ -1,0 +1,220 @@
+//! `nixmig migrate`: brings the state of this machine to what a generation expects.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::io::{self, BufRead as _, IsTerminal as _};
+use std::path::Path;
+
+use nixmig::execute::{Executor as _, detect, occupancy};
+use nixmig::generation::closure::definitions;
+use nixmig::generation::reference::Reference;
+use nixmig::machine::{Host, Planned};
+use nixmig::migrate::{Ended, MigrateError, Outcome, Request, migrate};
+use nixmig::model::{ServiceName, Version};
+use nixmig::plan::{ServicePlan, Step};
+use nixmig::record::Wait;
+use nixmig::report::{self, Diff as Report, Format, Migrated, Origin, Went, escape, names};
+
+use super::args::Migrate;
+use super::change::{executor, place, program};
+use super::diagnostic::{self, Failure};
+use super::exit::Exit;
+use super::progress::Follower;
+use super::{machine, output, read};
+
+pub(super) fn run(args: &Migrate) -> Result<Exit, Failure> {
+    let place = place(&args.machine)?;
+    let options = args.machine.below.options();
+    let word = args.generation.as_deref().unwrap_or(OsStr::new("current"));
+    let closure = read::built(word, &options)?;
+    let target = read::known(&Reference::Closure(closure.clone()), word, &options)?;
+    let from = args.from.as_deref();
+    let from = from
+        .map(|from| read::known(&Reference::Closure(read::built(from, &options)?), from, &options))
+        .transpose()?;
+    let definitions = definitions(&closure, &options).map_err(|error| Failure::closure(word, error))?;
+    let executor = executor()?;
+    let progress = Follower::new();
+    let ask = |service: &ServiceName, definition: &_, package: Option<&str>| {
+        detect(&executor, service, definition, package)
+    };
+    let look = || {
+        Host::look(machine::options(
+            options.clone(),
+            place.clone(),
+            &args.machine.memory,
+            from.clone(),
+            &ask,
+        ))
+    };
+    let wanted = wanted(args, &target, &look)?;
+    let acknowledge: BTreeSet<(ServiceName, Version)> = args
+        .acknowledge
+        .iter()
+        .map(|accepted| (accepted.service.clone(), accepted.version))
+        .collect();
+    let format = args.list.format();
+    let program = program()?;
+    let request = Request {
+        look: &look,
+        target: &target,
+        definitions: &definitions,
+        read: &options,
+        services: wanted.as_ref(),
+        program: &program,
+        executor: &executor,
+        progress: &progress,
+        cgroups: Path::new(occupancy::CGROUPS),
+        wait: if args.no_wait { Wait::Not } else { Wait::Forever },
+        acknowledge: &acknowledge,
+        confirm: &confirm,
+        show: &|host, planned| show(host, planned, wanted.as_ref(), format),
+    };
+    let outcome = migrate(&request).map_err(failure)?;
+    drop(progress);
+    let report = Migrated {
+        services: outcome
+            .services
+            .iter()
+            .map(|(name, ended)| went(name, ended))
+            .collect(),
+    };
+    output::print(&report.write(format, output::options())).map_err(Failure::Output)?;
+    if format == Format::Text {
+        for (_, ended) in &outcome.services {
+            if let Ended::Failed(error) = ended {
+                output::complain(&diagnostic::render_walk(error));
+            }
+        }
+    }
+    // Whoever told nixmig to end sees that it did so for that.
+    let signal = executor.stopped();
+    drop(executor);
+    match signal {
+        Some(signal) => nixmig::process::die_of(signal),
+        None => Ok(exit(&outcome)),
+    }
+}
+
+/// How a service went, for the report.
+fn went(name: &ServiceName, ended: &Ended) -> Went {
+    let blank = Went {
+        name: name.to_string(),
+        outcome: "refused",
+        run: None,
+        applied: None,
+        message: None,
+        left: None,
+        help: None,
+    };
+    match ended {
+        Ended::Arrived(arrival) => Went {
+            outcome: "arrived",
+            run: arrival.run.as_ref().map(ToString::to_string),
+            applied: Some(arrival.applied.iter().map(ToString::to_string).collect()),
+            ..blank
+        },
+        Ended::Refused => Went {
+            message: Some("the plan says why".to_owned()),
+            help: Some(format!(
+                "`nixmig plan --service {name}` says what stands in the way, and the way out."
+            )),
+            ..blank
+        },
+        Ended::Waits(first) => Went {
+            outcome: "waits",
+            message: Some(format!("it needs {first}, which did not arrive")),
+            help: Some(format!("Bring {first} there first: `nixmig status`.")),
+            ..blank
+        },
+        Ended::Failed(error) => Went {
+            outcome: "failed",
+            message: Some(error.what.to_string()),
+            left: Some(error.left.to_string()),
+            help: Some(error.next()),
+            ..blank
+        },
+    }
+}
+
+fn exit(outcome: &Outcome) -> Exit {
+    let has = |of: fn(&Ended) -> bool| outcome.services.iter().any(|(_, ended)| of(ended));
+    if has(|ended| matches!(ended, Ended::Failed(_))) {
+        Exit::Resume
+    } else if has(|ended| matches!(ended, Ended::Refused | Ended::Waits(_))) {
+        Exit::Refused
+    } else {
+        Exit::Fine
+    }
+}
+
+/// The services that are wanted; none for all.
+fn wanted<'h>(
+    args: &Migrate,
+    target: &nixmig::model::Generation,
+    look: &dyn Fn() -> Result<Host<'h>, nixmig::machine::MachineError>,
+) -> Result<Option<BTreeSet<ServiceName>>, Failure> {
+    if args.services.is_empty() {
+        return Ok(None);
+    }
+    let host = look().map_err(Failure::machine)?;
+    let mut there = names([target]);
+    there.extend(
+        host.view()
+            .into_iter()
+            .flat_map(|view| view.services.keys().cloned()),
+    );
+    read::among(&args.services, there)
+}
+
+/// Shows the plan that runs, where people read.
+fn show(host: &Host<'_>, planned: &Planned, wanted: Option<&BTreeSet<ServiceName>>, format: Format) {
+    if format != Format::Text {
+        return;
+    }
+    let plan = match wanted {
+        Some(wanted) => report::only_plan(&planned.plan, wanted),
+        None => planned.plan.clone(),
+    };
+    let report = Report {
+        old: Origin::Machine(&machine::heading(host, &planned.notes)),
+        new: &planned.target,
+        plan: &plan,
+    };
+    let options = report::Options {
+        chosen: wanted.is_some(),
+        ..output::options()
+    };
+    // What cannot be shown now cannot be shown at the end either, and is said then.
+    let _ = output::print(&report.write(format, options));
+}
+
+/// Asks at the terminal for the name of the service, where there is one.
+fn confirm(service: &ServicePlan, steps: &[&Step]) -> bool {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return false;
+    }
+    let name = &service.name;
+    for step in steps {
+        let warn = step.action().warn.value().and_then(|warn| warn.text.as_deref());
+        let what = warn.unwrap_or("It has no script that undoes it.");
+        let direction = step.direction.name();
+        output::complain(&format!(
+            "{name}: {direction} {}: {}\n",
+            step.version(),
+            escape(what)
+        ));
+    }
+    output::complain("Type the name of the service to accept this: ");
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).is_ok() && line.trim() == name.as_str()
+}
+
+fn failure(error: MigrateError) -> Failure {
+    match error {
+        MigrateError::Machine(error) => Failure::machine(error),
+        MigrateError::Record(error) => Failure::record(error),
+        MigrateError::Lock(error) => Failure::lock(error),
+        error @ (MigrateError::Closure(_) | MigrateError::Gate(_)) => Failure::Definition(Box::new(error)),
+    }
+}

@@ -1,0 +1,93 @@
+//! `nixmig resume`: goes on after a step that failed or was interrupted.
+
+use nixmig::model::Block;
+use nixmig::record;
+
+use super::args::{Resume, Stamped};
+use super::change::{place, tell, with_engine};
+use super::diagnostic::Failure;
+use super::exit::Exit;
+use super::output;
+
+pub(super) fn run(args: &Resume) -> Result<Exit, Failure> {
+    let service = &args.service;
+    let choice = &args.choice;
+    if choice.retry {
+        with_engine(&args.machine, service, |engine| engine.retry())?;
+        let text = format!(
+            "The path of {service} may be tried again: `nixmig migrate` does, and so does its gate at the next start.\n"
+        );
+        output::print(&text).map_err(Failure::Output)?;
+        return Ok(Exit::Fine);
+    }
+    if choice.restore {
+        let run = with_engine(&args.machine, service, |engine| engine.restore_again())?;
+        let text = format!("The state of {service} is as it was before run {run}.\n");
+        output::print(&text).map_err(Failure::Output)?;
+        return Ok(Exit::Fine);
+    }
+    if let Some(accepted) = choice.accept {
+        let version = match accepted {
+            Stamped::None => None,
+            Stamped::On(version) => Some(version),
+            Stamped::Head => return Err(Failure::AcceptedHead),
+        };
+        let said = with_engine(&args.machine, service, |engine| engine.accept(version))?;
+        tell(service, &said)?;
+        return Ok(Exit::Fine);
+    }
+    choices(args)
+}
+
+/// Says what there is to choose from.
+fn choices(args: &Resume) -> Result<Exit, Failure> {
+    let service = &args.service;
+    let view = record::look(&place(&args.machine)?).map_err(Failure::record)?;
+    let recorded = view.as_ref().and_then(|view| view.services.get(service));
+    let block = recorded.and_then(|recorded| recorded.block.as_ref());
+    let (text, exit) = match block {
+        None if recorded.is_some_and(|recorded| recorded.open_run.is_some()) => (
+            format!(
+                "A run of {service} was interrupted. Nothing has to be decided: `nixmig migrate` settles it and goes on, and \
+                 so does its gate at the next start.\n"
+            ),
+            Exit::Resume,
+        ),
+        None => (format!("Nothing of {service} waits to be resumed.\n"), Exit::Fine),
+        Some(Block::Restored {
+            direction, version, ..
+        }) => (
+            format!(
+                "The {} of {version} of {service} failed, and the state was brought back: it is whole. That path is not \
+                 tried again by itself.\n\n  nixmig resume {service} --retry   let it be tried again as it is\n\nA generation \
+                 that defines it otherwise, or does without it, needs no resume.\n",
+                direction.name()
+            ),
+            Exit::Resume,
+        ),
+        Some(Block::Unrestored {
+            direction,
+            version,
+            backup,
+            ..
+        }) => {
+            let mut text = format!(
+                "The {} of {version} of {service} failed, and the state was not brought back. Nothing touches it until you \
+                 decide.\n\n",
+                direction.name()
+            );
+            if let Some(backup) = backup {
+                text.push_str(&format!(
+                    "The backup is kept in {}.\n\n  nixmig resume {service} --restore          bring it back from there\n",
+                    backup.directory
+                ));
+            }
+            text.push_str(&format!(
+                "  nixmig resume {service} --accept VERSION   you put it right by hand: it is on VERSION now, or on `none`\n"
+            ));
+            (text, Exit::Resume)
+        }
+    };
+    output::print(&text).map_err(Failure::Output)?;
+    Ok(exit)
+}

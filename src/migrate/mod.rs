@@ -1,0 +1,376 @@
+//! Owns the way from a generation to a machine whose state it may start on: look, lock, settle, plan, walk. Whoever brings it
+//! about, a command or a gate, comes through here.
+//!
+//! Decides no order and no path, which are the plan's, and touches no state, which is the engine's.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use crate::execute::{
+    Arrival, Assumption, Engine, Executor, Happening, Known, Progress, ProgressEvent, Walk, WalkError,
+};
+use crate::generation::ReadOptions;
+use crate::generation::closure::{ClosureError, Definitions, definitions};
+use crate::generation::gate::GateError;
+use crate::generation::reference::Closure;
+use crate::machine::{Host, MachineError, Planned};
+use crate::model::{Block, Generation, Recorded, ServiceName, Version};
+use crate::plan::{BaselineSource, Plan, ServicePlan, Step};
+use crate::record::{
+    Event, LockError, Place, Record, RecordError, ServiceLock, View, Wait, lock_service, roots,
+};
+
+mod need;
+mod order;
+
+pub use need::{Need, need};
+
+/// What is to be brought about, and by what means.
+pub struct Request<'a> {
+    /// Looks at the machine, afresh at every call.
+    pub look: &'a dyn Fn() -> Result<Host<'a>, MachineError>,
+    /// The generation that is to start.
+    pub target: &'a Generation,
+    /// Its definitions.
+    pub definitions: &'a Definitions,
+    /// How closures are read.
+    pub read: &'a ReadOptions,
+    /// The services that are to be brought there; none for all.
+    pub services: Option<&'a BTreeSet<ServiceName>>,
+    /// The program that runs: kept for as long as the record may need one that knows its format.
+    pub program: &'a Path,
+    /// Runs the scripts.
+    pub executor: &'a dyn Executor,
+    /// Hears what happens.
+    pub progress: &'a dyn Progress,
+    /// Where control groups are.
+    pub cgroups: &'a Path,
+    /// How long another that holds a lock is waited for.
+    pub wait: Wait,
+    /// What is accepted now, besides what was before.
+    pub acknowledge: &'a BTreeSet<(ServiceName, Version)>,
+    /// Asks whether the steps of a service that need it are accepted.
+    pub confirm: &'a dyn Fn(&ServicePlan, &[&Step]) -> bool,
+    /// Is shown the plan before anything of it runs. It is the plan that runs.
+    pub show: &'a dyn Fn(&Host<'_>, &Planned),
+}
+
+/// How it went.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The plan that ran.
+    pub planned: Planned,
+    /// How each service went that there was something to do for, in the order in which it was done.
+    pub services: Vec<(ServiceName, Ended)>,
+}
+
+/// How one service went.
+#[derive(Debug)]
+pub enum Ended {
+    /// Its state is what the generation expects.
+    Arrived(Arrival),
+    /// Its path may not be walked: see its findings.
+    Refused,
+    /// It needs this one, which did not arrive.
+    Waits(ServiceName),
+    /// Its state was left as the error says.
+    Failed(WalkError),
+}
+
+/// Why nothing was walked. What had been settled stays settled.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The machine could not be looked at.
+    #[error(transparent)]
+    Machine(#[from] MachineError),
+    /// The record cannot be used.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// Another is at it.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A generation cannot be read any more.
+    #[error(transparent)]
+    Closure(#[from] ClosureError),
+    /// A definition cannot be understood.
+    #[error(transparent)]
+    Gate(#[from] Box<GateError>),
+}
+
+/// Brings the state of this machine to what a generation expects. Where nothing is to be done, nothing is written.
+///
+/// # Errors
+///
+/// Fails where nothing could be walked at all. How each service went is in the outcome.
+pub fn migrate(request: &Request<'_>) -> Result<Outcome, MigrateError> {
+    let host = (request.look)()?;
+    let planned = host.plan(request.target.clone())?;
+    let busy = request.busy(&planned.plan, host.view());
+    if busy.is_empty() {
+        let services = request.refusals(&planned.plan);
+        (request.show)(&host, &planned);
+        return Ok(Outcome { planned, services });
+    }
+    let place = host.place().clone();
+    drop(host);
+
+    let mut locks = BTreeMap::new();
+    // By name, so that two who want several never wait for each other.
+    for name in busy {
+        let lock = request.lock(&place, &name)?;
+        locks.insert(name, lock);
+    }
+    let mut record = Record::open(&place)?;
+    roots::keep_program(&place, request.program)?;
+    let mut stuck = BTreeMap::new();
+    for (name, lock) in &mut locks {
+        let mut engine = request.engine(&place, &mut record, lock, name);
+        if let Err(error) = engine.settle(Some(&request.definitions.toplevel)) {
+            stuck.insert(name.clone(), error);
+        }
+    }
+
+    let mut host = (request.look)()?;
+    let mut planned = host.plan(request.target.clone())?;
+    let accepted = request.accepted(&planned.plan, &stuck);
+    if !accepted.is_empty() {
+        record.append(&accepted)?;
+        host = (request.look)()?;
+        planned = host.plan(request.target.clone())?;
+    }
+    (request.show)(&host, &planned);
+    drop(host);
+    let mut journey = Journey {
+        request,
+        place: &place,
+        record: &mut record,
+        planned: &planned,
+        ended: Vec::new(),
+    };
+    for plan in order::services(&planned.plan) {
+        let name = &plan.name;
+        if !request.wants(name) {
+            continue;
+        }
+        let ended = if let Some(error) = stuck.remove(name) {
+            Some(Ended::Failed(error))
+        } else if plan.is_refused() {
+            Some(Ended::Refused)
+        } else if let Some(first) = journey.waits_for(name) {
+            Some(Ended::Waits(first.clone()))
+        } else {
+            let lock = match locks.entry(name.clone()) {
+                Entry::Occupied(held) => held.into_mut(),
+                // Somebody came between the first look and the second.
+                Entry::Vacant(free) => free.insert(request.lock(&place, name)?),
+            };
+            journey.go(plan, lock)?
+        };
+        journey.ended.extend(ended.map(|ended| (name.clone(), ended)));
+    }
+    let services = journey.ended;
+    Ok(Outcome { planned, services })
+}
+
+impl Request<'_> {
+    fn wants(&self, name: &ServiceName) -> bool {
+        self.services.is_none_or(|services| services.contains(name))
+    }
+
+    /// The services that something may have to be written for.
+    fn busy(&self, plan: &Plan, view: Option<&View>) -> BTreeSet<ServiceName> {
+        let busy = |service: &&ServicePlan| {
+            let recorded = recorded(view, &service.name);
+            let open = recorded.is_some_and(|recorded| recorded.open_run.is_some() && !is_stuck(recorded));
+            let goes = !service.is_refused() || need::wants_acceptance(service);
+            open || goes && need(service, recorded) != Need::Nothing
+        };
+        let services = plan.services.iter().filter(|service| self.wants(&service.name));
+        services
+            .filter(busy)
+            .map(|service| service.name.clone())
+            .collect()
+    }
+
+    fn refusals(&self, plan: &Plan) -> Vec<(ServiceName, Ended)> {
+        let services = plan.services.iter().filter(|service| self.wants(&service.name));
+        services
+            .filter(|service| service.is_refused())
+            .map(|service| (service.name.clone(), Ended::Refused))
+            .collect()
+    }
+
+    fn lock(&self, place: &Place, name: &ServiceName) -> Result<ServiceLock, LockError> {
+        let mut told = false;
+        lock_service(place, name, self.wait, &mut |holder| {
+            if !std::mem::replace(&mut told, true) {
+                let holder = holder.map_or_else(String::new, |holder| format!(", process {}", holder.pid));
+                let text = format!("Waiting for another that is at it{holder}.");
+                self.progress.event(&ProgressEvent {
+                    service: name,
+                    step: None,
+                    happening: Happening::Note { text: &text },
+                });
+            }
+            match self.executor.stopped() {
+                Some(_) => ControlFlow::Break(()),
+                None => ControlFlow::Continue(()),
+            }
+        })
+    }
+
+    fn engine<'e>(
+        &'e self,
+        place: &'e Place,
+        record: &'e mut Record,
+        lock: &'e mut ServiceLock,
+        service: &'e ServiceName,
+    ) -> Engine<'e> {
+        Engine {
+            place,
+            record,
+            lock,
+            service,
+            executor: self.executor,
+            progress: self.progress,
+            cgroups: self.cgroups,
+        }
+    }
+
+    /// What is accepted now of what stands in the way, to be recorded.
+    fn accepted(&self, plan: &Plan, stuck: &BTreeMap<ServiceName, WalkError>) -> Vec<Event> {
+        let mut events = Vec::new();
+        for service in plan
+            .services
+            .iter()
+            .filter(|service| need::wants_acceptance(service))
+        {
+            let name = &service.name;
+            if !self.wants(name) || stuck.contains_key(name) {
+                continue;
+            }
+            let steps = service.steps.iter().filter(|step| step.needs_acknowledgement);
+            let steps: Vec<_> = steps.collect();
+            let given = |step: &&Step| self.acknowledge.contains(&(name.clone(), step.version()));
+            let by = if steps.iter().all(given) {
+                "--acknowledge"
+            } else if (self.confirm)(service, &steps) {
+                "typed at the terminal"
+            } else {
+                continue;
+            };
+            events.extend(steps.iter().map(|step| Event::Acknowledged {
+                service: name.clone(),
+                version: step.version(),
+                direction: step.direction.into(),
+                digest: step.action().digest,
+                by: by.to_owned(),
+            }));
+        }
+        events
+    }
+}
+
+/// A walk over the services of a plan.
+struct Journey<'a, 'r> {
+    request: &'a Request<'r>,
+    place: &'a Place,
+    record: &'a mut Record,
+    planned: &'a Planned,
+    ended: Vec<(ServiceName, Ended)>,
+}
+
+impl Journey<'_, '_> {
+    /// Brings one service forward.
+    fn go(&mut self, plan: &ServicePlan, lock: &mut ServiceLock) -> Result<Option<Ended>, MigrateError> {
+        let name = &plan.name;
+        let view = self.record.view()?;
+        let need = need(plan, recorded(Some(&view), name));
+        if need == Need::Nothing {
+            return Ok(None);
+        }
+        let definition = self.request.definitions.services.get(name).cloned();
+        let target = definition
+            .map(|definition| Known::read(name, definition))
+            .transpose()?;
+        let past = self.past(name)?;
+        let package = self.planned.package_before(name);
+        let undoes = [target.as_ref(), past.as_ref()];
+        let undoes = undoes
+            .into_iter()
+            .flatten()
+            .find(|known| known.has_all(&plan.applied));
+        let is = Assumption {
+            applied: &plan.applied,
+            definition: undoes,
+            package,
+        };
+        if let (Need::Walk, Some(past)) = (need, &past) {
+            roots::keep(self.place, name, &past.definition)?;
+            self.record.append(&[Event::Defined {
+                service: name.clone(),
+                definition: past.definition.clone(),
+                current: true,
+            }])?;
+        }
+        let mut engine = self.request.engine(self.place, self.record, lock, name);
+        let begun = match need {
+            Need::Nothing | Need::Walk => Ok(()),
+            Need::Meet => {
+                let sources = plan.baseline.iter().flat_map(|baseline| &baseline.sources);
+                let sources: Vec<_> = sources.map(BaselineSource::to_string).collect();
+                let generation = &self.request.definitions.toplevel;
+                engine.meet(&is, &sources, generation).map(drop)
+            }
+            Need::Correct => engine.stamp(&is, "its data says so").map(drop),
+        };
+        let walked = begun.and_then(|()| {
+            engine.walk(&Walk {
+                generation: &self.request.definitions.toplevel,
+                target: target.as_ref(),
+                applied: &plan.applied,
+                steps: &plan.steps,
+                previous_package: package,
+                acknowledge: &BTreeSet::new(),
+                acknowledged_by: "",
+            })
+        });
+        Ok(Some(match walked {
+            Ok(arrival) => Ended::Arrived(arrival),
+            Err(error) => Ended::Failed(error),
+        }))
+    }
+
+    /// The definition that undoes what is applied, where the record has none.
+    fn past(&self, name: &ServiceName) -> Result<Option<Known>, MigrateError> {
+        let Some(toplevel) = self.planned.undoing.get(name) else {
+            return Ok(None);
+        };
+        let closure = Closure::at(toplevel);
+        let definition = definitions(&closure, self.request.read)?.services.remove(name);
+        Ok(definition
+            .map(|definition| Known::read(name, definition))
+            .transpose()?)
+    }
+
+    /// The service that this one needs and that did not arrive.
+    fn waits_for(&self, name: &ServiceName) -> Option<&ServiceName> {
+        let down = self
+            .ended
+            .iter()
+            .filter(|(_, ended)| !matches!(ended, Ended::Arrived(_)))
+            .map(|(name, _)| name);
+        order::required(name, &self.planned.target, down)
+    }
+}
+
+fn recorded<'v>(view: Option<&'v View>, name: &ServiceName) -> Option<&'v Recorded> {
+    view?.services.get(name)
+}
+
+/// Whether nothing is settled until somebody decides.
+fn is_stuck(recorded: &Recorded) -> bool {
+    matches!(recorded.block, Some(Block::Unrestored { .. }))
+}

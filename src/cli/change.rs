@@ -1,11 +1,10 @@
 //! Owns what the commands have in common that change what is remembered: where, under which lock, and as whom.
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use nixmig::execute::{DirectExecutor, Engine, Executor as _, Said, WalkError, occupancy};
+use nixmig::execute::{DirectExecutor, Engine, Executor as _, Said, WalkError, lock, occupancy};
 use nixmig::model::ServiceName;
-use nixmig::record::{Place, Record, Wait, lock_service, roots};
+use nixmig::record::{Place, Record, Wait, roots};
 
 use super::args::Machine;
 use super::diagnostic::Failure;
@@ -30,7 +29,9 @@ pub(super) fn place(machine: &Machine) -> Result<Place, Failure> {
 ///
 /// Fails where signals cannot be taken over.
 pub(super) fn executor() -> Result<DirectExecutor, Failure> {
-    DirectExecutor::new().map_err(Failure::Signals)
+    DirectExecutor::new()
+        .and_then(DirectExecutor::adopting)
+        .map_err(Failure::Signals)
 }
 
 /// Opens the record, and keeps this program as long as the record may need it.
@@ -68,15 +69,9 @@ pub(super) fn with_engine<T>(
     let progress = Follower::new();
     // A record that is too new must not even get a lock's file.
     nixmig::record::look(&place).map_err(Failure::record)?;
-    let mut lock = lock_service(
-        &place,
-        service,
-        Wait::Forever,
-        &mut |_| match executor.stopped() {
-            Some(_) => ControlFlow::Break(()),
-            None => ControlFlow::Continue(()),
-        },
-    )
+    let mut lock = lock(&place, service, Wait::Forever, &progress, &|| {
+        executor.stopped().is_some()
+    })
     .map_err(Failure::lock)?;
     let mut record = record(&place)?;
     let mut engine = Engine {

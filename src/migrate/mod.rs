@@ -5,12 +5,9 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 use std::path::Path;
 
-use crate::execute::{
-    Arrival, Assumption, Engine, Executor, Happening, Known, Progress, ProgressEvent, Walk, WalkError,
-};
+use crate::execute::{Arrival, Assumption, Engine, Executor, Known, Progress, Walk, WalkError, lock};
 use crate::generation::ReadOptions;
 use crate::generation::closure::{ClosureError, Definitions, definitions};
 use crate::generation::gate::GateError;
@@ -18,9 +15,7 @@ use crate::generation::reference::Closure;
 use crate::machine::{Host, MachineError, Planned};
 use crate::model::{Block, Generation, Recorded, ServiceName, Version};
 use crate::plan::{BaselineSource, Plan, ServicePlan, Step};
-use crate::record::{
-    Event, LockError, Place, Record, RecordError, ServiceLock, View, Wait, lock_service, roots,
-};
+use crate::record::{Event, LockError, Place, Record, RecordError, ServiceLock, View, Wait, roots};
 
 mod need;
 mod order;
@@ -203,21 +198,8 @@ impl Request<'_> {
     }
 
     fn lock(&self, place: &Place, name: &ServiceName) -> Result<ServiceLock, LockError> {
-        let mut told = false;
-        lock_service(place, name, self.wait, &mut |holder| {
-            if !std::mem::replace(&mut told, true) {
-                let holder = holder.map_or_else(String::new, |holder| format!(", process {}", holder.pid));
-                let text = format!("Waiting for another that is at it{holder}.");
-                self.progress.event(&ProgressEvent {
-                    service: name,
-                    step: None,
-                    happening: Happening::Note { text: &text },
-                });
-            }
-            match self.executor.stopped() {
-                Some(_) => ControlFlow::Break(()),
-                None => ControlFlow::Continue(()),
-            }
+        lock(place, name, self.wait, self.progress, &|| {
+            self.executor.stopped().is_some()
         })
     }
 

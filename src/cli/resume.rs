@@ -9,6 +9,10 @@ use super::diagnostic::Failure;
 use super::exit::Exit;
 use super::output;
 
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method is of an engine of one lifetime"
+)]
 pub(super) fn run(args: &Resume) -> Result<Exit, Failure> {
     let service = &args.service;
     let choice = &args.choice;

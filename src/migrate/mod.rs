@@ -278,7 +278,9 @@ impl Journey<'_, '_> {
             .map(|definition| Known::read(name, definition))
             .transpose()?;
         let past = self.past(name)?;
-        let package = self.planned.package_before(name);
+        // State that needs nothing runs with this generation's from now on, where nobody knows with which it did before.
+        let own = target.as_ref().filter(|_| plan.steps.is_empty());
+        let package = self.planned.package_before(name).or(own.and_then(Known::package));
         let undoes = [target.as_ref(), past.as_ref()];
         let undoes = undoes
             .into_iter()

@@ -114,7 +114,7 @@ let
       local database
       databases "$1" "$2" > "$sockets/databases"
       while IFS= read -r database; do
-        ask "$1" "$2" --dbname "$(named "$database")" > /dev/null << 'END'
+        quietly ask "$1" "$2" --dbname "$(named "$database")" << 'END'
           SELECT count(*) > 0 AS moved FROM pg_collation WHERE collversion <> pg_collation_actual_version(oid) \gset
           SELECT current_setting('server_version_num')::int >= 150000 AS database_has_one \gset
           \if :database_has_one

@@ -9,16 +9,19 @@ CARGO ?= cargo
 # How many texts `make fuzz` has each reader read.
 RUNS ?= 1000000
 
-.PHONY: help demo test lint fmt bench fuzz
+# How often `make soak` kills.
+N ?= 50
+
+.PHONY: help demo test lint fmt bench fuzz soak
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## show a diff of real generations, built by real Nix, in a private store
+demo: ## show what nixmig says of real generations, and does to a real PostgreSQL
 	@scripts/demo
 
 test: ## run all tests
-	@scripts/need cargo nix git strace unshare mount umount mkfs.ext4 mkfs.xfs mkfs.btrfs btrfs faketime
+	@scripts/need cargo nix git strace unshare mount umount mkfs.ext4 mkfs.xfs mkfs.btrfs btrfs faketime dpkg-deb patchelf setpriv
 	$(CARGO) test --locked --features faults
 	test-fixtures/module-tests/run
 
@@ -31,6 +34,10 @@ lint: ## check formatting and lints
 fmt: ## format the Rust sources
 	@scripts/need cargo
 	$(CARGO) fmt
+
+soak: ## bring a PostgreSQL up and down and kill it N times, whenever (make soak N=500)
+	@scripts/need cargo nix dpkg-deb patchelf setpriv
+	NIXMIG_SOAK_ROUNDS=$(N) $(CARGO) test --locked --features faults --test all -- --nocapture --exact soak::whatever_is_killed_whenever_no_row_is_lost
 
 bench: ## compare side by side with what one would use instead, and print ratios
 	@scripts/need cargo nix git strace time

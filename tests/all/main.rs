@@ -29,6 +29,7 @@ mod input;
 mod machine;
 mod postgresql;
 mod record;
+mod soak;
 mod source;
 mod text;
 mod traced;

@@ -141,7 +141,10 @@ pub fn program_of(
 }
 
 fn unknown(reason: String) -> Setting<Program> {
-    Setting::Unknown(Unknown { reason, at: None })
+    Setting::Unknown(Unknown {
+        reason: reason.into(),
+        at: None,
+    })
 }
 
 /// The file that a command starts, without the prefixes `@ - : + ! |` (systemd.service(5)) and its quotes.
@@ -281,7 +284,7 @@ mod tests {
         match program {
             Setting::Set(program) => Some(program.display()),
             Setting::Unset => None,
-            Setting::Unknown(unknown) => Some(unknown.reason),
+            Setting::Unknown(unknown) => Some(unknown.reason.to_string()),
         }
     }
 

@@ -35,7 +35,10 @@ pub(super) fn of_label(label: &str) -> Setting<Release> {
 
 /// A release that cannot be told.
 pub(super) fn unknown(reason: String) -> Setting<Release> {
-    Setting::Unknown(Unknown { reason, at: None })
+    Setting::Unknown(Unknown {
+        reason: reason.into(),
+        at: None,
+    })
 }
 
 /// The value of a key: the last assignment counts, and quotes and escapes are a shell's (os-release(5)).

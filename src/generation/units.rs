@@ -71,7 +71,7 @@ pub type Wanted = BTreeMap<UnitName, BTreeSet<String>>;
 pub fn collect<U: Units>(units: &U, generation: &mut Generation) -> Result<(), U::Error> {
     let not_read = || {
         Setting::Unknown(Unknown {
-            reason: "the unit was not looked into".to_owned(),
+            reason: "the unit was not looked into".into(),
             at: None,
         })
     };
@@ -177,10 +177,13 @@ pub fn look_into<U: Units>(units: &U, wanted: &Wanted, generation: &mut Generati
                     cross_check(&asked, &name, &files, generation);
                     program(units, &unit, &texts[0], &files, &sought)
                 }
-                Err(reason) => Setting::Unknown(Unknown { reason, at: None }),
+                Err(reason) => Setting::Unknown(Unknown {
+                    reason: reason.into(),
+                    at: None,
+                }),
             },
             Err(error) => Setting::Unknown(Unknown {
-                reason: error.to_string(),
+                reason: error.to_string().into(),
                 at: None,
             }),
         };
@@ -281,7 +284,10 @@ fn changes<U: Units>(
                 let reason =
                     format!("{place} has {key}, so {unit} may not run as it reads, and guard nothing");
                 note(generation, reason.clone());
-                gate.history.unread.push(Unknown { reason, at: None });
+                gate.history.unread.push(Unknown {
+                    reason: reason.into(),
+                    at: None,
+                });
             }
         }
     }
@@ -386,7 +392,10 @@ fn masked_services<U: Units>(units: &U, masked: &BTreeSet<ServiceName>) -> BTree
                     }
                 }
             }
-            Err(reason) => unread.push(Unknown { reason, at: None }),
+            Err(reason) => unread.push(Unknown {
+                reason: reason.into(),
+                at: None,
+            }),
         }
     }
     for service in services.values_mut() {
@@ -397,7 +406,7 @@ fn masked_services<U: Units>(units: &U, masked: &BTreeSet<ServiceName>) -> BTree
 
 fn because_masked() -> Unknown {
     Unknown {
-        reason: "its gate is linked to /dev/null".to_owned(),
+        reason: "its gate is linked to /dev/null".into(),
         at: None,
     }
 }

@@ -1,5 +1,7 @@
 //! Owns one migration: what its author set, what is known of it, and where it stands in the source.
 
+use std::borrow::Cow;
+
 use super::{Digest, Program, Version};
 
 /// Which way a step goes.
@@ -79,7 +81,7 @@ impl std::fmt::Display for Location {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unknown {
     /// Why, as a clause: ``depends on `cfg.enable` ``.
-    pub reason: String,
+    pub reason: Cow<'static, str>,
     /// Where, for a source text.
     pub at: Option<Location>,
 }

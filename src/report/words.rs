@@ -100,7 +100,7 @@ fn words(setting: &Setting<Text>) -> Option<Words<'_>> {
 pub(super) fn unknown(unknown: &Unknown) -> String {
     match &unknown.at {
         Some(at) => format!("{} ({at})", unknown.reason),
-        None => unknown.reason.clone(),
+        None => unknown.reason.to_string(),
     }
 }
 

@@ -183,7 +183,7 @@ impl Units for SystemUnits<'_> {
         match (found.next(), found.next()) {
             (Some(package), None) => Setting::Set(package.clone()),
             _ => Setting::Unknown(Unknown {
-                reason: "its command is in a package, and derivations do not show those".to_owned(),
+                reason: "its command is in a package, and derivations do not show those".into(),
                 at: None,
             }),
         }

@@ -120,7 +120,7 @@ impl Projection {
         let units = self.units.unwrap_or_else(|| gated.collect());
         for unit in units {
             let unknown = Unknown {
-                reason: "an evaluation does not look into units".to_owned(),
+                reason: "an evaluation does not look into units".into(),
                 at: None,
             };
             generation.units.insert(unit, Setting::Unknown(unknown));
@@ -196,7 +196,7 @@ fn release(place: &Place<'_>) -> Result<Setting<Release>, DecodeError> {
     Ok(place.string()?.parse().map_or_else(
         |error: crate::model::ReleaseError| {
             Setting::Unknown(Unknown {
-                reason: error.to_string(),
+                reason: error.to_string().into(),
                 at: None,
             })
         },
@@ -321,7 +321,7 @@ fn well_known(
     let program = match fields.optional("unknown") {
         None => Setting::Set(program(&mut fields)?),
         Some(unknown) if unknown.boolean()? => Setting::Unknown(Unknown {
-            reason: format!("the package of the service `{name}` does not evaluate"),
+            reason: format!("the package of the service `{name}` does not evaluate").into(),
             at: None,
         }),
         Some(unknown) => return Err(unknown.error("must be true where it is there")),

@@ -100,7 +100,7 @@ impl<'e, 't> Merge<'e, 't> {
         let mut unknown = self.evaluator.unknown(mystery);
         if !versions.is_empty() {
             let versions: Vec<String> = versions.keys().map(ToString::to_string).collect();
-            unknown.reason = format!("{} (in it: {})", unknown.reason, versions.join(", "));
+            unknown.reason = format!("{} (in it: {})", unknown.reason, versions.join(", ")).into();
         }
         if !self.generation.unread.contains(&unknown) {
             self.generation.unread.push(unknown);
@@ -446,7 +446,7 @@ fn reach(migration: &mut Migration, package: &Setting<Program>) -> bool {
             Setting::Unknown(_) => String::new(),
         };
         migration.conditions.push(Unknown {
-            reason: format!("depends on whether the package reaches {wanted}{known}"),
+            reason: format!("depends on whether the package reaches {wanted}{known}").into(),
             at: migration.origin.clone(),
         });
     }

@@ -91,7 +91,7 @@ impl Evaluator<'_> {
                 return Err(self.conflict(option, values[0].1, values[1].1).into());
             }
             Some(_) if is_null => Setting::Unknown(Unknown {
-                reason: "is null in one case, and a string in another".to_owned(),
+                reason: "is null in one case, and a string in another".into(),
                 at: Some(self.sources.location(values[0].1)),
             }),
             Some(letters) => Setting::Set(Text {
@@ -113,7 +113,7 @@ impl Evaluator<'_> {
             Setting::Unset => Setting::Unset,
             Setting::Set(Text { text: Some(text), .. }) => Setting::Set(text),
             Setting::Set(_) => Setting::Unknown(Unknown {
-                reason: "depends on what is put into the string".to_owned(),
+                reason: "depends on what is put into the string".into(),
                 at: span.map(|span| self.sources.location(span)),
             }),
             Setting::Unknown(unknown) => Setting::Unknown(unknown),
@@ -161,7 +161,7 @@ impl Evaluator<'_> {
             Leaf::Values(values) => values,
             Leaf::OneOf(values) => {
                 return Ok(Setting::Unknown(Unknown {
-                    reason: "is another list in another case".to_owned(),
+                    reason: "is another list in another case".into(),
                     at: values.first().map(|(_, span)| self.sources.location(*span)),
                 }));
             }
@@ -247,7 +247,7 @@ impl Evaluator<'_> {
         match values.iter().find(|(value, _)| !matches!(value, Value::Null)) {
             None => Ok(Setting::Unset),
             Some((Value::Set(_), span)) => Ok(Setting::Unknown(Unknown {
-                reason: "is a set, and whether it is a package is not followed".to_owned(),
+                reason: "is a set, and whether it is a package is not followed".into(),
                 at: Some(self.sources.location(*span)),
             })),
             Some((other, span)) => Err(self.wrong(option, "a package or null", other, *span).into()),
@@ -261,7 +261,7 @@ impl Evaluator<'_> {
         found.map(|(value, span)| {
             let mystery = self.mystery_of(value, *span);
             Unknown {
-                reason: mystery.reason.clone(),
+                reason: mystery.reason.clone().into(),
                 at: Some(self.sources.location(*span)),
             }
         })
@@ -269,7 +269,7 @@ impl Evaluator<'_> {
 
     pub(super) fn unknown(&self, mystery: &Mystery) -> Unknown {
         Unknown {
-            reason: mystery.reason.clone(),
+            reason: mystery.reason.clone().into(),
             at: Some(self.sources.location(mystery.span)),
         }
     }
@@ -278,7 +278,7 @@ impl Evaluator<'_> {
     pub(super) fn open(&self, conditions: &[Condition]) -> Unknown {
         let texts: Vec<String> = conditions.iter().map(Condition::text).collect();
         Unknown {
-            reason: format!("depends on `{}`", texts.join("` and `")),
+            reason: format!("depends on `{}`", texts.join("` and `")).into(),
             at: conditions.first().map(|first| self.sources.location(first.span)),
         }
     }

@@ -359,7 +359,7 @@ fn g_a_program_that_could_not_be_read_tells_nothing() {
     let mut target = service("db", "1=15 2=16");
     let migration = target.history.get_mut(version("2")).unwrap();
     migration.program = Setting::Unknown(Unknown {
-        reason: "a call".to_owned(),
+        reason: "a call".into(),
         at: None,
     });
     let plan = one(&ran("db-17.2", "25.05"), &generation("2", [target]));
@@ -398,7 +398,7 @@ fn units_that_cannot_be_told_leave_only_the_release() {
 fn a_side_that_was_not_read_in_full_may_declare_it() {
     let mut old = ran("db-15.1", "25.05");
     old.unread.push(Unknown {
-        reason: "an import".to_owned(),
+        reason: "an import".into(),
         at: None,
     });
     let plan = one(&old, &generation("2", [target()]));

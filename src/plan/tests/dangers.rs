@@ -113,7 +113,7 @@ fn another_program_or_reach_is_an_edit_too() {
     let unknown = |service: &mut Service| {
         let migration = service.history.get_mut(version("2")).unwrap();
         migration.program = Setting::Unknown(Unknown {
-            reason: "a call".to_owned(),
+            reason: "a call".into(),
             at: None,
         });
         migration.cumulative = Setting::Set(());
@@ -179,7 +179,7 @@ fn a_down_that_warns_is_never_acknowledged_by_the_module() {
 fn whether_it_can_be_undone_may_be_unknown() {
     let unknown = || {
         Setting::Unknown(Unknown {
-            reason: "depends on `cfg.x`".to_owned(),
+            reason: "depends on `cfg.x`".into(),
             at: None,
         })
     };
@@ -216,7 +216,7 @@ fn unprotected() {
         assert_eq!(plan(old, new, |_| ()).steps[0].built_in_backup, Some(true));
         let untold = plan(old, new, |service| {
             service.state_directories = Setting::Unknown(Unknown {
-                reason: "depends on `cfg.dataDir`".to_owned(),
+                reason: "depends on `cfg.dataDir`".into(),
                 at: None,
             });
         });

@@ -106,7 +106,7 @@ fn what_an_older_release_expects_may_be_unknown() {
 fn a_side_that_may_still_declare_or_run_it_walks_nothing() {
     let mut unread = generation("1", []);
     unread.unread.push(Unknown {
-        reason: "an import".to_owned(),
+        reason: "an import".into(),
         at: None,
     });
     for new in [unread, Generation::new("1", Kind::Source)] {

@@ -7,7 +7,7 @@ use crate::plan::{Code, Severity, diff};
 
 fn because(reason: &str, line: u32) -> Unknown {
     Unknown {
-        reason: reason.to_owned(),
+        reason: reason.to_owned().into(),
         at: Some(Location {
             file: "db.nix".to_owned(),
             line,

@@ -90,7 +90,7 @@ struct UnknownDocument {
 impl From<&Unknown> for UnknownDocument {
     fn from(unknown: &Unknown) -> Self {
         Self {
-            reason: unknown.reason.clone(),
+            reason: unknown.reason.to_string(),
             at: unknown.at.as_ref().map(LocationDocument::from),
         }
     }

@@ -34,7 +34,7 @@ fn text(text: &str) -> Setting<Text> {
 
 fn unread(reason: &str, line: u32) -> Unknown {
     Unknown {
-        reason: reason.to_owned(),
+        reason: reason.to_owned().into(),
         at: Some(Location {
             file: "modules/db.nix".to_owned(),
             line,

@@ -146,7 +146,7 @@ fn programs_of_well_known_services_are_read_each_for_itself() {
         .units
         .iter()
         .map(|(unit, program)| match program {
-            Setting::Unknown(unknown) => (unit.as_str(), unknown.reason.clone()),
+            Setting::Unknown(unknown) => (unit.as_str(), unknown.reason.to_string()),
             program => (unit.as_str(), program.value().unwrap().display()),
         })
         .collect();

@@ -72,7 +72,7 @@ fn reasons(migration: &Migration) -> Vec<&str> {
     migration
         .conditions
         .iter()
-        .map(|unknown| unknown.reason.as_str())
+        .map(|unknown| &*unknown.reason)
         .collect()
 }
 

@@ -349,7 +349,7 @@ impl Engine<'_> {
     pub(super) fn prune(&self) {
         let pruned = || -> Result<(), RecordError> {
             let view = self.record.view()?;
-            roots::prune(self.place, &view)
+            roots::prune(self.place, &view, self.service)
         };
         if let Err(error) = pruned() {
             let text = format!("What is kept from the garbage collector could not be tidied up: {error}.");

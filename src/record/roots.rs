@@ -91,14 +91,20 @@ fn version(object: &Path) -> &str {
     name.split_once("-nixmig-").map_or("", |(_, version)| version)
 }
 
-/// Drops what nothing needs any more of services that the record knows, or was told to forget: definitions that it does not keep,
-/// packages that do not run the state. What is there of others is the trace of a record that was lost.
+/// Drops what nothing needs any more of a service that the record knows, or was told to forget: definitions that it does not
+/// keep, packages that do not run the state. What is there of one that it does not know is the trace of a record that was lost.
+///
+/// Whoever calls this holds the lock of the service: what is kept is recorded a moment later, and nobody else may take it for
+/// needless in between.
 ///
 /// # Errors
 ///
 /// Fails where a link cannot be removed.
-pub fn prune(place: &Place, view: &View) -> Result<(), RecordError> {
+pub fn prune(place: &Place, view: &View, service: &ServiceName) -> Result<(), RecordError> {
     remove(place, |root| {
+        if root.service != *service {
+            return false;
+        }
         let Some(recorded) = view.services.get(&root.service) else {
             let unmet = view.unmet.get(&root.service);
             return unmet.is_some_and(|unmet| unmet.sequence > 0 && !unmet.lost);

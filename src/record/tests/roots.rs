@@ -106,7 +106,13 @@ fn roots_are_made_replaced_and_dropped() {
         ])
         .unwrap();
     roots::keep(&place, &service("wiki"), &old).unwrap();
-    roots::prune(&place, &record.view().unwrap()).unwrap();
+    let view = record.view().unwrap();
+    // Whoever works on another service has made it a moment ago, and will record it.
+    let before = links(&place);
+    roots::prune(&place, &view, &service("other")).unwrap();
+    assert_eq!(links(&place), before);
+    roots::prune(&place, &view, &db).unwrap();
+    roots::prune(&place, &view, &service("wiki")).unwrap();
     let left: BTreeSet<_> = links(&place)
         .into_iter()
         .map(|(link, _)| link.split_once('/').unwrap().0.to_owned())
@@ -122,7 +128,7 @@ fn roots_are_made_replaced_and_dropped() {
     record
         .append(&[Event::Forgotten { service: db.clone() }])
         .unwrap();
-    roots::prune(&place, &record.view().unwrap()).unwrap();
+    roots::prune(&place, &record.view().unwrap(), &db).unwrap();
     assert_eq!(
         roots::traces(&place).unwrap().into_keys().collect::<Vec<_>>(),
         [service("wiki")]

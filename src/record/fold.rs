@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::event::Event;
 use super::parts::Choice;
 use super::view::{Unmet, View};
-use crate::model::{Applied, Block, How, OpenRun, Phase, Recorded, RunId, ServiceName, Version};
+use crate::model::{Applied, Block, Definition, How, OpenRun, Phase, Recorded, RunId, ServiceName, Version};
 
 /// Why an event makes no sense where it stands.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -151,7 +151,9 @@ pub(super) fn apply(view: &mut View, event: &Event) -> Result<Touched, EventErro
             current,
         } => {
             let recorded = recorded(view, service)?;
-            if *current {
+            // What is kept of one unit file is kept once.
+            let is_same = |now: &Definition| now.unit == definition.unit;
+            if *current || recorded.definition.as_ref().is_some_and(is_same) {
                 recorded.definition = Some(definition.clone());
             }
             let settled = *current && recorded.open_run.is_none();

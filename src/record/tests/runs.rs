@@ -17,6 +17,21 @@ fn all_or_nothing_is_appended() {
 }
 
 #[test]
+fn a_unit_file_that_is_kept_again_is_of_the_generation_that_has_it_now() {
+    let (_root, place, mut record) = recorded(&begun(1)[..2]);
+    let mut again = definition(1);
+    again.generation = definition(2).generation;
+    let defined = Event::Defined {
+        service: service("db"),
+        definition: again.clone(),
+        current: false,
+    };
+    record.append(&[defined]).unwrap();
+    let view = look(&place).unwrap().unwrap();
+    assert_eq!(view.services[&service("db")].definition, Some(again));
+}
+
+#[test]
 fn a_run_up_and_its_end() {
     let (_root, place, mut record) = recorded(&begun(2));
     record.append(&step_done(0, 1)).unwrap();

@@ -103,3 +103,14 @@ pub(super) fn tell(service: &ServiceName, said: &Said) -> Result<(), Failure> {
     }
     output::print(&text).map_err(Failure::Output)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn daemons_of_scripts_become_children_of_this_process() {
+        let _executor = executor().unwrap();
+        assert!(rustix::process::child_subreaper().unwrap().is_some());
+    }
+}

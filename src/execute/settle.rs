@@ -99,7 +99,10 @@ impl Engine<'_> {
             return Ok(Settled::Failed { run: run.id.clone() });
         }
         if goal == Some(run.generation.as_str()) {
-            if let Some((_, scene)) = last.filter(|(step, _)| step.phase != Phase::Finished) {
+            // The newest first: an earlier one may have been in the middle of being brought back, too.
+            let undone = |step: &RunStep| !matches!(step.phase, Phase::Planned | Phase::Finished);
+            let scenes = run.steps.iter().zip(steps);
+            for (scene, _) in scenes.rev().filter(|(_, step)| undone(step)) {
                 self.bring_back_one(run, scene)?;
                 self.forget_backup(run, scene)?;
             }

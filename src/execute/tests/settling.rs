@@ -213,3 +213,45 @@ fn an_open_run_that_is_not_settled_first_is_brought_back() {
     assert_eq!(error.left, Left::Restored);
     machine.is_on(&[1]);
 }
+
+/// Is told to end once a file is there.
+struct Stopping<'m>(DirectExecutor, &'m Machine);
+
+impl Executor for Stopping<'_> {
+    fn account(
+        &self,
+        gate: &crate::generation::gate::Gate,
+    ) -> Result<privileges::Account, privileges::AccountError> {
+        self.0.account(gate)
+    }
+
+    fn run(&self, job: &ScriptJob<'_>, line: &mut dyn FnMut(&str)) -> Result<Ended, ExecuteError> {
+        self.0.run(job, line)
+    }
+
+    fn stopped(&self) -> Option<i32> {
+        self.1.at("stop").exists().then_some(15)
+    }
+}
+
+#[test]
+fn a_way_back_of_two_steps_that_is_killed_goes_on_from_the_beginning() {
+    for heard in 1.. {
+        let (machine, _, to) = three_up(false);
+        machine.hook(
+            "2024-01-03-up-verify",
+            &format!("touch {}", machine.at("stop").display()),
+        );
+        let executor = Stopping(DirectExecutor::new().unwrap(), &machine);
+        let ears = Ears::new(heard);
+        let migrate = || machine.migrate_by(&executor, &to, &ears, &BTreeSet::new());
+        let ended = catch_unwind(AssertUnwindSafe(migrate));
+        machine.unhook("2024-01-03-up-verify");
+        let _ = fs::remove_file(machine.at("stop"));
+        machine.migrate(&to).unwrap();
+        machine.is_on(&[1, 2, 3, 4]);
+        if ended.is_ok() {
+            return;
+        }
+    }
+}

@@ -94,7 +94,13 @@ impl Engine<'_> {
         let began = self
             .phase(&run.id, step.n)
             .is_ok_and(|phase| matches!(phase, Phase::Running | Phase::Failed | Phase::Finished));
-        let back = self.bring_back(run).and_then(|kept| {
+        let vacant = match touched || began {
+            true => self.vacant(run.known.values().map(|known| &**known)),
+            false => Ok(()),
+        };
+        // Nothing is brought back beneath a unit that works on it: the run is settled when that has ended.
+        let back = vacant.map_err(Stuck::from).and_then(|()| {
+            let kept = self.bring_back(run)?;
             self.close(run, outcome)?;
             Ok(kept)
         });

@@ -199,8 +199,61 @@ fn nothing_runs_beside_the_service() {
     machine.is_on(&[1]);
 }
 
+#[test]
+fn nothing_is_brought_back_beneath_a_unit_that_came_up_in_between() {
+    let machine = Machine::new();
+    machine.meet();
+    let unit = machine.at("cgroup/system.slice/db.service");
+    fs::create_dir_all(&unit).unwrap();
+    fs::write(machine.at("cgroup/cgroup.controllers"), "").unwrap();
+    let processes = unit.join("cgroup.procs");
+    let two = machine.generation(Some(&history_of(&[1, 2])));
+    machine.hook(
+        "2024-01-01-up-verify",
+        &format!("echo 4711 > {}", processes.display()),
+    );
+    let error = machine.migrate(&two).unwrap_err();
+    assert!(matches!(*error.what, Problem::Occupied(_)), "{error}");
+    assert_eq!(error.left, Left::Open);
+    assert_eq!(
+        (machine.really(), machine.recorded().versions()),
+        (versions(&[1]), versions(&[1]))
+    );
+    let error = machine.migrate(&two).unwrap_err();
+    assert!(matches!(*error.what, Problem::Occupied(_)), "{error}");
+    fs::write(processes, "").unwrap();
+    machine.migrate(&two).unwrap();
+    machine.is_on(&[1, 2]);
+}
+
+#[test]
+fn a_stamp_follows_no_link_of_others() {
+    let machine = Machine::new();
+    machine.meet();
+    let other = machine.at("other");
+    fs::create_dir(&other).unwrap();
+    let (state, kept) = (machine.state(), machine.at("kept"));
+    // What is declared becomes a link of the service's user, when it was backed up already.
+    let plant = format!(
+        "mv {0} {1}; ln -s {2} {0}; chown -h nobody {0}",
+        state.display(),
+        kept.display(),
+        other.display()
+    );
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: only root can give files away");
+        assert!(std::env::var_os("CI").is_none(), "CI runs as root");
+        return;
+    }
+    machine.hook("2024-01-01-up-verify", &plant);
+    machine
+        .migrate(&machine.generation(Some(&history_of(&[1]))))
+        .unwrap_err();
+    assert_eq!(stamp::read(stamp::open(&other).unwrap()).unwrap(), None);
+}
+
 /// Puts another line in the place of one of a generation's unit file.
-fn change(machine: &Machine, generation: &mut Generation, from: &str, to: &str) {
+pub(super) fn change(machine: &Machine, generation: &mut Generation, from: &str, to: &str) {
     let known = generation.known.as_mut().unwrap();
     let mut definition = known.definition.clone();
     let at = definition.text.find(from).unwrap();

@@ -201,6 +201,12 @@ impl Engine<'_> {
             applied: walk.applied.to_vec(),
             steps: records(walk, recorded),
         });
+        // Only now, when the run keeps the definition that undid it until here: its state directories and units count, too.
+        events.extend(
+            walk.target
+                .filter(|target| target.has_all(walk.applied))
+                .map(|target| self.defined(target, true)),
+        );
         self.record.append(&events)?;
         self.reached("run-begun")?;
         let run = self.open_run()?.ok_or(Problem::Overtaken(run))?;
@@ -227,13 +233,17 @@ impl Engine<'_> {
         }
         if let Some(target) = walk.target {
             roots::keep(self.place, self.service, &target.definition)?;
-            events.push(Event::Defined {
-                service: self.service.clone(),
-                definition: target.definition.clone(),
-                current: target.has_all(walk.applied),
-            });
+            events.push(self.defined(target, false));
         }
         Ok(events)
+    }
+
+    fn defined(&self, known: &Known, current: bool) -> Event {
+        Event::Defined {
+            service: self.service.clone(),
+            definition: known.definition.clone(),
+            current,
+        }
     }
 
     /// Whether an open run goes where a path does. Its finished steps are the part of the path that is behind.

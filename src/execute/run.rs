@@ -120,11 +120,6 @@ impl Scene {
         Ok(())
     }
 
-    /// The state directories, for the backup.
-    pub(super) fn directories(&self) -> Vec<PathBuf> {
-        self.known.directories().iter().map(PathBuf::from).collect()
-    }
-
     /// What is applied once it is done.
     pub(super) fn after(&self, before: &[Version]) -> Vec<Version> {
         let mine = |version: &Version| *version == self.at.version || self.swallowed.contains(version);
@@ -221,6 +216,25 @@ impl Run {
             target,
             known,
         })
+    }
+
+    /// The state directories of a step, and then those that the other definitions have: state that a step moves from one to the
+    /// other is to be brought back from there.
+    pub(super) fn directories(&self, step: &Scene) -> Vec<String> {
+        let own = step.known.directories();
+        let mut all = own.to_vec();
+        let others = self.known.values().flat_map(|known| known.directories());
+        for other in others.filter(|_| !own.is_empty()) {
+            if !all.contains(other) {
+                all.push(other.clone());
+            }
+        }
+        all
+    }
+
+    /// The same as paths.
+    pub(super) fn paths(&self, step: &Scene) -> Vec<PathBuf> {
+        self.directories(step).into_iter().map(PathBuf::from).collect()
     }
 
     /// What is applied before a step, where all before it are done.

@@ -80,7 +80,7 @@ impl Engine<'_> {
         self.part(run, step, Part::Verify, StepPart::Verify, directory)?;
         self.at("verified", StepPart::Verify)?;
         let applied = step.after(&run.before(step.n));
-        let (sequence, stamped) = self.have_on_disk(step).map_err(|error| match error {
+        let (sequence, stamped) = self.have_on_disk(run, step).map_err(|error| match error {
             Problem::Record(error) => Trouble::Record(error),
             error => Trouble::failed(StepPart::Flush, &error),
         })?;
@@ -124,7 +124,7 @@ impl Engine<'_> {
                 problem,
             })
         };
-        let directories = step.directories();
+        let directories = run.paths(step);
         let name = format!("{}-{}", run.id, step.n);
         let spot = backup::place(&self.place.backups(), &directories, &name).map_err(no_room)?;
         let directory = spot.directory().to_str().map(str::to_owned);
@@ -156,7 +156,7 @@ impl Engine<'_> {
             BackupBy::Nixmig => {
                 self.tell(Some(step.at), Happening::Begun { part: "backup" });
                 let begun = Instant::now();
-                let taken = self.take(step, &spot);
+                let taken = self.take(run, step, &spot);
                 let outcome = match &taken {
                     Ok(()) => Outcome::Done,
                     Err(BackupError::Stopped) => Outcome::Interrupted,
@@ -177,8 +177,8 @@ impl Engine<'_> {
     }
 
     /// Copies the state directories, where there is room for that and for the way back.
-    fn take(&self, step: &Scene, spot: &Spot) -> Result<(), BackupError> {
-        let directories = step.directories();
+    fn take(&self, run: &Run, step: &Scene, spot: &Spot) -> Result<(), BackupError> {
+        let directories = run.paths(step);
         let stop = || self.executor.stopped().is_some();
         let looking = Watch {
             progress: &|_| {},
@@ -295,18 +295,18 @@ impl Engine<'_> {
     }
 
     /// Stamps the state with the next number, and has it on disk: the number, and the directories that carry it.
-    pub(super) fn have_on_disk(&mut self, step: &Scene) -> Result<(u64, Vec<String>), Problem> {
+    pub(super) fn have_on_disk(&mut self, run: &Run, step: &Scene) -> Result<(u64, Vec<String>), Problem> {
         let view = self.record.view()?;
         let sequence = view.next_sequence(self.service);
         let stamp = Stamp {
             record: view.id,
             sequence,
         };
-        let stamped = stamp_all(step.known.directories(), &stamp, &|text: &str| {
+        let stamped = stamp_all(&run.directories(step), &stamp, &|text: &str| {
             self.tell(Some(step.at), Happening::Note { text });
         });
         self.reached("stamp-written")?;
-        self.flush(&step.directories())?;
+        self.flush(&run.paths(step))?;
         self.reached("state-flushed")?;
         Ok((sequence, stamped))
     }

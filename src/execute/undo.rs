@@ -185,7 +185,7 @@ impl Engine<'_> {
                 }
             }
         }
-        let (sequence, stamped) = self.have_on_disk(step)?;
+        let (sequence, stamped) = self.have_on_disk(run, step)?;
         let applied = run.before(step.n);
         let mut events = vec![Event::Restored {
             run: run.id.clone(),

@@ -22,6 +22,7 @@ use crate::record::{Filter, Logged, Place, Record, ServiceLock, View, Wait, hist
 
 mod dying;
 mod failing;
+mod moving;
 mod properties;
 mod resuming;
 mod settling;

@@ -118,7 +118,7 @@ fn remember(place: &Place, found: Definitions) -> Outcome<()> {
                 record: id.clone(),
                 sequence: 1,
             };
-            stamp::write_to(Path::new(directory), &stamp)?;
+            stamp::write(stamp::open(Path::new(directory))?, &stamp)?;
         }
         record.append(&[
             Event::Met {

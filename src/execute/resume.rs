@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::backup;
 use super::definition::Known;
 use super::engine::Engine;
 use super::error::{Left, Named, Problem, WalkError};
@@ -10,7 +11,7 @@ use super::progress::Happening;
 use super::run::Run;
 use super::step::stamp_all;
 use crate::model::{Block, OpenRun, Recorded, RunId, Version};
-use crate::record::stamp::{self, Stamp, StampError};
+use crate::record::stamp::{self, Stamp};
 use crate::record::{Choice, Event, RunOutcome, roots};
 
 /// What was said of a state without running anything.
@@ -289,11 +290,10 @@ impl Engine<'_> {
 }
 
 /// Takes the stamp off a state directory that is still there.
-fn unstamp(directory: &str) -> Result<(), StampError> {
-    match stamp::open(Path::new(directory)) {
-        Ok(directory) => stamp::remove(directory),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error.into()),
+fn unstamp(directory: &str) -> Result<(), Box<dyn std::error::Error>> {
+    match backup::open(Path::new(directory))? {
+        Some(directory) => Ok(stamp::remove(directory)?),
+        None => Ok(()),
     }
 }
 

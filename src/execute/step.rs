@@ -356,11 +356,17 @@ impl Engine<'_> {
     }
 }
 
-/// Writes a stamp on every state directory that is there and can carry one.
+/// Writes a stamp on every state directory that is there and can carry one. No link is followed that others than root made.
 pub(super) fn stamp_all(directories: &[String], mark: &Stamp, note: &dyn Fn(&str)) -> Vec<String> {
     let mut stamped = Vec::new();
+    let put = |directory: &str| -> Result<bool, Box<dyn std::error::Error>> {
+        match backup::open(Path::new(directory))? {
+            Some(directory) => Ok(stamp::write(directory, mark)?),
+            None => Ok(false),
+        }
+    };
     for directory in directories {
-        match stamp::write_to(Path::new(directory), mark) {
+        match put(directory) {
             Ok(true) => stamped.push(directory.clone()),
             Ok(false) => {}
             Err(error) => note(&format!(

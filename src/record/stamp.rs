@@ -98,15 +98,6 @@ pub fn write(directory: impl AsFd, stamp: &Stamp) -> Result<bool, StampError> {
     }
 }
 
-/// As [`write`], by the directory's path, whose links are followed.
-///
-/// # Errors
-///
-/// As [`write`]; also where no directory is there.
-pub fn write_to(directory: &Path, stamp: &Stamp) -> Result<bool, StampError> {
-    write(open(directory)?, stamp)
-}
-
 /// Takes the stamp off a directory.
 ///
 /// # Errors
@@ -179,7 +170,7 @@ mod tests {
             return;
         }
         assert_eq!(read(&directory).unwrap(), Some(stamp(1)));
-        write_to(root.path(), &stamp(2)).unwrap();
+        write(&directory, &stamp(2)).unwrap();
         assert_eq!(read(&directory).unwrap(), Some(stamp(2)));
         remove(&directory).unwrap();
         remove(&directory).unwrap();

@@ -298,6 +298,10 @@ impl Host {
 
     pub(crate) fn stamp(&self, sequence: u64) -> bool {
         let record = nixmig::record::look(&self.place()).unwrap().unwrap().id;
-        stamp::write_to(&self.path("var/lib/db"), &Stamp { record, sequence }).unwrap()
+        stamp::write(
+            stamp::open(&self.path("var/lib/db")).unwrap(),
+            &Stamp { record, sequence },
+        )
+        .unwrap()
     }
 }

@@ -158,7 +158,7 @@ fn drift() {
         record: nixmig::record::RecordId::from_bytes([0xab; 16]),
         sequence: 2,
     };
-    stamp::write_to(&data, &other).unwrap();
+    stamp::write(stamp::open(&data).unwrap(), &other).unwrap();
     say(&host, "the data of another host", &["plan"]);
     stamp::remove(stamp::open(&data).unwrap()).unwrap();
     say(&host, "the data was replaced", &["plan"]);

@@ -197,6 +197,19 @@ pub fn remove(spot: &Spot) -> Result<(), BackupError> {
     place::leave(path)
 }
 
+/// Opens a state directory, following no link that others than root made; none where it is not there.
+///
+/// # Errors
+///
+/// Fails where somebody else chose where it leads, and where it cannot be opened.
+pub fn open(directory: &Path) -> Result<Option<OwnedFd>, BackupError> {
+    let found = chase::follow(directory)?;
+    match &found.seen {
+        Some(_) => found.open().map(Some),
+        None => Ok(None),
+    }
+}
+
 /// Has all that is in the state directories on disk.
 ///
 /// # Errors

@@ -54,7 +54,7 @@ pub(super) fn program() -> Result<PathBuf, Failure> {
     std::env::current_exe().map_err(Failure::Program)
 }
 
-/// Does something with one service that the machine has a record of, under its lock.
+/// Does something with one service that the machine has a record of, under its lock; `done` names it in failures: `stamped`.
 ///
 /// # Errors
 ///
@@ -62,6 +62,7 @@ pub(super) fn program() -> Result<PathBuf, Failure> {
 pub(super) fn with_engine<T>(
     machine: &Machine,
     service: &ServiceName,
+    done: &'static str,
     deed: impl FnOnce(&mut Engine<'_>) -> Result<T, WalkError>,
 ) -> Result<T, Failure> {
     let place = place(machine)?;
@@ -83,7 +84,7 @@ pub(super) fn with_engine<T>(
         progress: &progress,
         cgroups: Path::new(occupancy::CGROUPS),
     };
-    deed(&mut engine).map_err(Failure::walk)
+    deed(&mut engine).map_err(|error| Failure::walk(done, error))
 }
 
 /// Says what is applied now, and which backups are somebody's to remove.

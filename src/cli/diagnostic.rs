@@ -68,8 +68,13 @@ pub(super) enum Failure {
     Program(io::Error),
     /// Another is at it.
     Lock(Box<LockError>),
-    /// What was to be done with one service was not.
-    Walk(Box<WalkError>),
+    /// What was to be done with one service was not: `stamped`, `resumed`, `forgotten`.
+    Walk {
+        /// What was to be done.
+        done: &'static str,
+        /// Why it was not.
+        error: Box<WalkError>,
+    },
     /// No history has the version that was named.
     NoSuchVersion {
         /// The service.
@@ -199,7 +204,7 @@ fn diagnose(failure: &Failure) -> Diagnosis<'_> {
                 "Run it again when the other is done: `nixmig status` shows what goes on.".to_owned(),
             )
         },
-        Failure::Walk(error) => walk(error),
+        Failure::Walk { done, error } => walk(done, error),
         Failure::NoSuchVersion { service, there } => {
             let help = match there.as_slice() {
                 [] => format!(
@@ -242,7 +247,7 @@ fn record(error: &RecordError) -> Diagnosis<'_> {
     Diagnosis {
         causes: Some(error),
         ..Diagnosis::new(
-            "the record of this machine cannot be read".to_owned(),
+            "the record of this machine cannot be used".to_owned(),
             advice::on_record(error),
         )
     }
@@ -282,8 +287,14 @@ impl Failure {
     }
 
     /// What was to be done with one service was not.
-    pub(super) fn walk(error: WalkError) -> Self {
-        Self::Walk(Box::new(error))
+    pub(super) fn walk(done: &'static str, error: WalkError) -> Self {
+        let error = Box::new(error);
+        Self::Walk { done, error }
+    }
+
+    /// Whether it waits for somebody to decide.
+    pub(super) fn needs_resume(&self) -> bool {
+        matches!(self, Self::Walk { error, .. } if error.needs_resume())
     }
 
     /// A built generation cannot be read.
@@ -319,17 +330,17 @@ impl Failure {
 }
 
 /// Why a path was not walked to its end.
-fn walk(error: &WalkError) -> Diagnosis<'_> {
+fn walk<'e>(done: &str, error: &'e WalkError) -> Diagnosis<'e> {
     Diagnosis {
         causes: Some(&*error.what),
         left: error.left.to_string().into(),
-        ..Diagnosis::new(format!("{} was not migrated", error.service), error.next())
+        ..Diagnosis::new(format!("{} was not {done}", error.service), error.next())
     }
 }
 
 /// Why a path was not walked, as text for stderr, with ANSI colours.
 pub(super) fn render_walk(error: &WalkError) -> String {
-    draw(&walk(error))
+    draw(&walk("migrated", error))
 }
 
 /// A failure as text for stderr, with ANSI colours.

@@ -12,7 +12,7 @@ use super::output;
 )]
 pub(super) fn run(args: &Forget) -> Result<Exit, Failure> {
     let service = &args.service;
-    with_engine(&args.machine, service, |engine| engine.forget())?;
+    with_engine(&args.machine, service, "forgotten", |engine| engine.forget())?;
     let text = format!(
         "{service} is forgotten: what is applied, its way back, and what kept that from the garbage collector. Its state is as \
          it was. The next generation that declares it meets it as for the first time.\n"

@@ -72,7 +72,7 @@ fn happened(logged: &Logged, runs: &mut Runs) -> Happened {
     }
 }
 
-/// An event's fields with its kind, as docs/record.md names them.
+/// An event's fields with its kind, as docs/record.md names them. The words of a unit file stay where it is.
 fn fields(event: &Event) -> serde_json::Value {
     // An event was read as JSON, so it can be written so: its kind around its fields.
     let written = serde_json::to_value(event).unwrap_or_default();
@@ -83,6 +83,9 @@ fn fields(event: &Event) -> serde_json::Value {
         },
         _ => serde_json::Map::new(),
     };
+    if let Some(serde_json::Value::Object(definition)) = fields.get_mut("definition") {
+        definition.remove("text");
+    }
     fields.insert("kind".to_owned(), event.kind().into());
     fields.into()
 }

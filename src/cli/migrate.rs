@@ -11,7 +11,7 @@ use nixmig::generation::reference::Reference;
 use nixmig::machine::{Host, Planned};
 use nixmig::migrate::{Ended, MigrateError, Outcome, Request, migrate};
 use nixmig::model::{ServiceName, Version};
-use nixmig::plan::{ServicePlan, Step};
+use nixmig::plan::{Plan, ServicePlan, Severity, Step};
 use nixmig::record::Wait;
 use nixmig::report::{self, Diff as Report, Format, Migrated, Origin, Went, escape, names};
 
@@ -76,7 +76,7 @@ pub(super) fn run(args: &Migrate) -> Result<Exit, Failure> {
         services: outcome
             .services
             .iter()
-            .map(|(name, ended)| went(name, ended))
+            .map(|(name, ended)| went(name, ended, &outcome.planned.plan))
             .collect(),
     };
     output::print(&report.write(format, output::options())).map_err(Failure::Output)?;
@@ -97,7 +97,7 @@ pub(super) fn run(args: &Migrate) -> Result<Exit, Failure> {
 }
 
 /// How a service went, for the report.
-fn went(name: &ServiceName, ended: &Ended) -> Went {
+fn went(name: &ServiceName, ended: &Ended, plan: &Plan) -> Went {
     let blank = Went {
         name: name.to_string(),
         outcome: "refused",
@@ -114,21 +114,26 @@ fn went(name: &ServiceName, ended: &Ended) -> Went {
             applied: Some(arrival.applied.iter().map(ToString::to_string).collect()),
             ..blank
         },
-        Ended::Refused => Went {
-            message: Some("the plan says why".to_owned()),
-            help: Some(format!(
-                "`nixmig plan --service {name}` says what stands in the way, and the way out."
-            )),
-            ..blank
-        },
+        Ended::Refused => {
+            let refusals = plan.services.iter().filter(|service| service.name == *name);
+            let mut refusals = refusals
+                .flat_map(|service| &service.findings)
+                .filter(|finding| finding.severity == Severity::Refused);
+            let first = refusals.next();
+            Went {
+                message: first.map(|finding| finding.message.clone()),
+                help: first.map(|finding| finding.help.clone()),
+                ..blank
+            }
+        }
         Ended::Waits(first) => Went {
             outcome: "waits",
-            message: Some(format!("it needs {first}, which did not arrive")),
+            message: Some(format!("it goes with {first}, which did not arrive")),
             help: Some(format!("Bring {first} there first: `nixmig status`.")),
             ..blank
         },
         Ended::Failed(error) => Went {
-            outcome: "failed",
+            outcome: if error.is_refusal() { "refused" } else { "failed" },
             message: Some(error.what.to_string()),
             left: Some(error.left.to_string()),
             help: Some(error.next()),
@@ -139,9 +144,9 @@ fn went(name: &ServiceName, ended: &Ended) -> Went {
 
 fn exit(outcome: &Outcome) -> Exit {
     let has = |of: fn(&Ended) -> bool| outcome.services.iter().any(|(_, ended)| of(ended));
-    if has(|ended| matches!(ended, Ended::Failed(_))) {
+    if has(|ended| matches!(ended, Ended::Failed(error) if !error.is_refusal())) {
         Exit::Resume
-    } else if has(|ended| matches!(ended, Ended::Refused | Ended::Waits(_))) {
+    } else if has(|ended| !matches!(ended, Ended::Arrived(_))) {
         Exit::Refused
     } else {
         Exit::Fine

@@ -92,6 +92,9 @@ pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
             output::complain(&format!("{} could not be started: {error}\n", escape(&name)));
         }
         output::complain(&diagnostic::render(&failure));
-        Exit::Error
+        match failure.needs_resume() {
+            true => Exit::Resume,
+            false => Exit::Error,
+        }
     })
 }

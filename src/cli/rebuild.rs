@@ -9,7 +9,7 @@ use nixmig::generation::closure::definitions;
 use nixmig::generation::reference::Closure;
 use nixmig::machine::Bootables;
 use nixmig::model::ServiceName;
-use nixmig::record::{self, Rebuilding, Wait, lock_record, roots};
+use nixmig::record::{self, Rebuilding, RecordError, Wait, lock_record, roots};
 
 use super::args::Rebuild;
 use super::change::place;
@@ -42,7 +42,15 @@ pub(super) fn run(args: &Rebuild) -> Result<Exit, Failure> {
         }
     }
     let lock = lock_record(&place, Wait::Not, &mut |_| ControlFlow::Continue(())).map_err(Failure::lock)?;
-    let rebuilt = record::rebuild(&place, &lock, &directories).map_err(Failure::record)?;
+    let rebuilt = match record::rebuild(&place, &lock, &directories) {
+        Ok(rebuilt) => rebuilt,
+        Err(RecordError::Sound(path)) => {
+            let text = format!("The record is sound, and stays as it is: {}\n", path.display());
+            output::print(&text).map_err(Failure::Output)?;
+            return Ok(Exit::Fine);
+        }
+        Err(error) => return Err(Failure::record(error)),
+    };
     output::print(&words(&rebuilt)).map_err(Failure::Output)?;
     Ok(match rebuilt.lost.is_empty() {
         true => Exit::Fine,

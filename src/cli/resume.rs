@@ -17,7 +17,7 @@ pub(super) fn run(args: &Resume) -> Result<Exit, Failure> {
     let service = &args.service;
     let choice = &args.choice;
     if choice.retry {
-        with_engine(&args.machine, service, |engine| engine.retry())?;
+        with_engine(&args.machine, service, "resumed", |engine| engine.retry())?;
         let text = format!(
             "The path of {service} may be tried again: `nixmig migrate` does, and so does its gate at the next start.\n"
         );
@@ -25,7 +25,7 @@ pub(super) fn run(args: &Resume) -> Result<Exit, Failure> {
         return Ok(Exit::Fine);
     }
     if choice.restore {
-        let run = with_engine(&args.machine, service, |engine| engine.restore_again())?;
+        let run = with_engine(&args.machine, service, "resumed", |engine| engine.restore_again())?;
         let text = format!("The state of {service} is as it was before run {run}.\n");
         output::print(&text).map_err(Failure::Output)?;
         return Ok(Exit::Fine);
@@ -36,7 +36,7 @@ pub(super) fn run(args: &Resume) -> Result<Exit, Failure> {
             Stamped::On(version) => Some(version),
             Stamped::Head => return Err(Failure::AcceptedHead),
         };
-        let said = with_engine(&args.machine, service, |engine| engine.accept(version))?;
+        let said = with_engine(&args.machine, service, "resumed", |engine| engine.accept(version))?;
         tell(service, &said)?;
         return Ok(Exit::Fine);
     }

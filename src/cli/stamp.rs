@@ -22,7 +22,7 @@ pub(super) fn run(args: &Stamp) -> Result<Exit, Failure> {
         definition: definition.as_ref(),
         package: package.as_deref(),
     };
-    let said = with_engine(&args.machine, &args.service, |engine| {
+    let said = with_engine(&args.machine, &args.service, "stamped", |engine| {
         engine.stamp(&is, "nixmig stamp")
     })?;
     tell(&args.service, &said)?;

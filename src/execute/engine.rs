@@ -304,6 +304,7 @@ impl Engine<'_> {
             })?;
             let scene = Scene::new(&planned, (n, walk.steps.len()), known, self.executor)?;
             scene.check_scripts()?;
+            writable(scene.known.directories())?;
         }
         let kept = view.definitions.get(self.service).into_iter().flatten();
         let kept = kept.map(|(_, kept)| Known::read(self.service, kept.clone()));
@@ -313,17 +314,30 @@ impl Engine<'_> {
 
     /// Whether no unit of these definitions has processes. Where that cannot be told, that is said.
     pub(super) fn vacant<'k>(&self, known: impl IntoIterator<Item = &'k Known>) -> Result<(), Problem> {
+        if let Some(why) = self.occupancy(known)? {
+            let text = format!(
+                "Whether units of {} still run was not looked at: {why}.",
+                self.service
+            );
+            self.tell(None, Happening::Note { text: &text });
+        }
+        Ok(())
+    }
+
+    /// The same once more: where it cannot be told, that was said before.
+    pub(super) fn still_vacant<'k>(&self, known: impl IntoIterator<Item = &'k Known>) -> Result<(), Problem> {
+        self.occupancy(known).map(drop)
+    }
+
+    /// Why it cannot be told whether units of these definitions have processes.
+    fn occupancy<'k>(
+        &self,
+        known: impl IntoIterator<Item = &'k Known>,
+    ) -> Result<Option<&'static str>, Problem> {
         match occupancy::look(self.cgroups, &units(known)).map_err(Problem::Occupancy)? {
-            Occupancy::Known(occupied) if occupied.is_empty() => Ok(()),
+            Occupancy::Known(occupied) if occupied.is_empty() => Ok(None),
             Occupancy::Known(occupied) => Err(Problem::Occupied(occupied)),
-            Occupancy::Unknown(why) => {
-                let text = format!(
-                    "Whether units of {} still run was not looked at: {why}.",
-                    self.service
-                );
-                self.tell(None, Happening::Note { text: &text });
-                Ok(())
-            }
+            Occupancy::Unknown(why) => Ok(Some(why)),
         }
     }
 
@@ -479,4 +493,16 @@ fn records(walk: &Walk<'_>, recorded: &Recorded) -> Vec<StepRecord> {
         }
     };
     walk.steps.iter().map(record).collect()
+}
+
+/// Whether the state directories that are there can be written to: else neither a script nor a restore could.
+fn writable(directories: &[String]) -> Result<(), Problem> {
+    let is_read_only = |directory: &&String| {
+        rustix::fs::statvfs(directory.as_str())
+            .is_ok_and(|stat| stat.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
+    };
+    match directories.iter().find(is_read_only) {
+        Some(directory) => Err(Problem::ReadOnly(directory.clone())),
+        None => Ok(()),
+    }
 }

@@ -108,6 +108,9 @@ pub enum Problem {
     /// There is nothing to resume.
     #[error("there is nothing to resume that way")]
     NothingToResume,
+    /// There is nothing to forget.
+    #[error("the record knows nothing of it")]
+    NothingToForget,
     /// There is no backup to bring back.
     #[error("the {0} has no backup that could be brought back")]
     NoBackup(Named),
@@ -140,6 +143,9 @@ pub enum Problem {
     /// Units have processes.
     #[error("{} still running: no script may touch the state meanwhile", occupied(.0))]
     Occupied(Vec<Occupied>),
+    /// No script could change the state.
+    #[error("{0} is on a file system that is mounted read-only")]
+    ReadOnly(String),
     /// Whether they have cannot be looked at.
     #[error("it cannot be seen which units run: {0}")]
     Occupancy(#[source] io::Error),
@@ -225,14 +231,15 @@ impl WalkError {
                 "Run it again: it will be planned afresh.".to_owned()
             }
             Problem::Blocked(_) | Problem::Failed { .. } if self.is_block() => format!(
-                "`nixmig history {service}` has its last words. Try it again as it is with `nixmig resume {service} --retry`, or \
+                "`nixmig history {service} --output` has its last words. Try it again as it is with `nixmig resume {service} --retry`, or \
                  start a generation that defines it otherwise or does without it."
             ),
             Problem::Unrestored(_) | Problem::NoBackup(_) => format!(
                 "Put the state right by hand and say what it is on with `nixmig resume {service} --accept VERSION`, or `none` \
                  where nothing is applied."
             ),
-            Problem::NothingToResume => format!("`nixmig status {service}` says how it is."),
+            Problem::NothingToResume => "`nixmig status` says how it is.".to_owned(),
+            Problem::NothingToForget => "`nixmig status` says of which services it does.".to_owned(),
             Problem::NotThere(_) => format!("`nixmig history {service}` shows what it went through."),
             Problem::Unacknowledged(steps) => {
                 let given: Vec<_> = steps
@@ -260,6 +267,9 @@ impl WalkError {
                     units.join(" ")
                 )
             }
+            Problem::ReadOnly(directory) => {
+                format!("See why, mount it so that `{directory}` can be written to, and run it again.")
+            }
             Problem::StillRunning(_) => {
                 "Find out what it waits for and end it; then run it again, and the state is brought back."
                     .to_owned()
@@ -281,6 +291,24 @@ impl WalkError {
             Problem::Failed { part, .. } => !part.before_script(),
             _ => false,
         }
+    }
+
+    /// Whether nothing was begun, since somebody has to see to something first. All else is a failure.
+    pub fn is_refusal(&self) -> bool {
+        let refuses = matches!(
+            *self.what,
+            Problem::Blocked(_)
+                | Problem::Unacknowledged(_)
+                | Problem::NoWay(_)
+                | Problem::NoDefinition { .. }
+                | Problem::Gate(_)
+                | Problem::Account(_)
+                | Problem::Script(_)
+                | Problem::Occupied(_)
+                | Problem::ReadOnly(_)
+                | Problem::NotMet
+        );
+        refuses && self.left == Left::Untouched
     }
 
     /// Whether nothing but a decision of somebody lets it go on.

@@ -220,7 +220,10 @@ impl Engine<'_> {
     /// Fails where the record does not know it, and where a run of it is open.
     pub fn forget(&mut self) -> Result<(), WalkError> {
         let decide = |engine: &mut Self| -> Result<Vec<String>, Problem> {
-            let recorded = engine.recorded()?;
+            let recorded = engine.recorded().map_err(|problem| match problem {
+                Problem::NotMet => Problem::NothingToForget,
+                problem => problem,
+            })?;
             if let Some(open) = recorded.open_run {
                 return Err(Problem::Open(open.id));
             }

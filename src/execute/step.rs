@@ -113,7 +113,7 @@ impl Engine<'_> {
         if recorded.versions() != run.before(step.n) {
             return Err(not_begun(Problem::Changed));
         }
-        self.vacant(run.known.values().map(|known| &**known))
+        self.still_vacant(run.known.values().map(|known| &**known))
             .map_err(not_begun)?;
         let Some(by) = step.backup_by else {
             return Ok(None);
@@ -369,6 +369,8 @@ pub(super) fn stamp_all(directories: &[String], mark: &Stamp, note: &dyn Fn(&str
         match put(directory) {
             Ok(true) => stamped.push(directory.clone()),
             Ok(false) => {}
+            // State that is not there yet gets its stamp when something ran on it.
+            Err(_) if !Path::new(directory).exists() => {}
             Err(error) => note(&format!(
                 "{directory} carries no stamp, so that drift will not be noticed there: {error}."
             )),

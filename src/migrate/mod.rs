@@ -66,9 +66,9 @@ pub struct Outcome {
 pub enum Ended {
     /// Its state is what the generation expects.
     Arrived(Arrival),
-    /// Its path may not be walked: see its findings.
+    /// Its path may not be walked: see its findings in the plan.
     Refused,
-    /// It needs this one, which did not arrive.
+    /// It goes with this one, which did not arrive.
     Waits(ServiceName),
     /// Its state was left as the error says.
     Failed(WalkError),
@@ -144,16 +144,26 @@ pub fn migrate(request: &Request<'_>) -> Result<Outcome, MigrateError> {
         planned: &planned,
         ended: Vec::new(),
     };
+    // Others may wait for these, so they come first.
+    for plan in planned
+        .plan
+        .services
+        .iter()
+        .filter(|plan| request.wants(&plan.name))
+    {
+        let ended = match stuck.remove(&plan.name) {
+            Some(error) => Ended::Failed(error),
+            None if plan.is_refused() => Ended::Refused,
+            None => continue,
+        };
+        journey.ended.push((plan.name.clone(), ended));
+    }
     for plan in order::services(&planned.plan) {
         let name = &plan.name;
-        if !request.wants(name) {
+        if !request.wants(name) || journey.ended.iter().any(|(ended, _)| ended == name) {
             continue;
         }
-        let ended = if let Some(error) = stuck.remove(name) {
-            Some(Ended::Failed(error))
-        } else if plan.is_refused() {
-            Some(Ended::Refused)
-        } else if let Some(first) = journey.waits_for(name) {
+        let ended = if let Some(first) = journey.waits_for(plan) {
             Some(Ended::Waits(first.clone()))
         } else {
             let lock = match locks.entry(name.clone()) {
@@ -179,8 +189,7 @@ impl Request<'_> {
         let busy = |service: &&ServicePlan| {
             let recorded = recorded(view, &service.name);
             let open = recorded.is_some_and(|recorded| recorded.open_run.is_some() && !is_stuck(recorded));
-            let goes = !service.is_refused() || need::wants_acceptance(service);
-            open || goes && need(service, recorded) != Need::Nothing
+            open || !service.is_refused() && need(service, recorded) != Need::Nothing
         };
         let services = plan.services.iter().filter(|service| self.wants(&service.name));
         services
@@ -339,14 +348,14 @@ impl Journey<'_, '_> {
             .transpose()?)
     }
 
-    /// The service that this one needs and that did not arrive.
-    fn waits_for(&self, name: &ServiceName) -> Option<&ServiceName> {
-        let down = self
+    /// The service that did not arrive and that this one waits for.
+    fn waits_for(&self, plan: &ServicePlan) -> Option<&ServiceName> {
+        let stayed = self
             .ended
             .iter()
             .filter(|(_, ended)| !matches!(ended, Ended::Arrived(_)))
             .map(|(name, _)| name);
-        order::required(name, &self.planned.target, down)
+        order::waits_for(plan, &self.planned.target, stayed)
     }
 }
 

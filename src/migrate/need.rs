@@ -1,7 +1,7 @@
 //! Owns what there is to do for one service before it may start, besides what may refuse it. Values only.
 
 use crate::model::Recorded;
-use crate::plan::{Code, ServicePlan, Severity};
+use crate::plan::ServicePlan;
 
 /// What there is to do for a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +28,5 @@ pub fn need(plan: &ServicePlan, recorded: Option<&Recorded>) -> Need {
 
 /// Whether all that stands in the way of a path is that nobody has accepted what it destroys.
 pub(super) fn wants_acceptance(plan: &ServicePlan) -> bool {
-    let mut refusals = plan
-        .findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::Refused)
-        .peekable();
-    refusals.peek().is_some() && refusals.all(|finding| finding.code == Code::Destructive)
+    !plan.is_refused() && plan.steps.iter().any(|step| step.needs_acknowledgement)
 }

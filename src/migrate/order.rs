@@ -25,17 +25,25 @@ pub(super) fn services(plan: &Plan) -> Vec<&ServicePlan> {
         .collect()
 }
 
-/// Of these services, the first whose units another requires: that one waits for it.
-pub(super) fn required<'n>(
-    name: &ServiceName,
-    by: &Generation,
-    among: impl Iterator<Item = &'n ServiceName>,
+/// Of the services that did not arrive, the first that one has to wait for: it requires its units; or it comes down alone, and
+/// would take away what the other still requires.
+pub(super) fn waits_for<'n>(
+    plan: &ServicePlan,
+    target: &Generation,
+    mut stayed: impl Iterator<Item = &'n ServiceName>,
 ) -> Option<&'n ServiceName> {
-    let requires = by.services.get(name)?.requires.value()?;
-    let mut among = among;
-    among.find(|other| {
-        let service = by.services.get(*other);
-        let units = service.and_then(|service| service.units.value());
-        units.is_some_and(|units| units.iter().any(|unit| requires.contains(unit)))
-    })
+    let descends = plan.steps.iter().all(|step| step.direction == Direction::Down);
+    stayed
+        .find(|other| requires(target, &plan.name, other) || descends && requires(target, other, &plan.name))
+}
+
+/// Whether one service requires units of another.
+fn requires(target: &Generation, one: &ServiceName, other: &ServiceName) -> bool {
+    let of = |name| target.services.get(name);
+    let required = of(one).and_then(|service| service.requires.value());
+    let units = of(other).and_then(|service| service.units.value());
+    match (required, units) {
+        (Some(required), Some(units)) => units.iter().any(|unit| required.contains(unit)),
+        _ => false,
+    }
 }

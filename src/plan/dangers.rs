@@ -248,7 +248,7 @@ fn destructive(name: &ServiceName, step: &Step, target: Option<&Service>) -> Opt
             },
             format!(
                 "Make a backup of your own, then accept it with `migrations.{name}.acknowledge = [ \"{version}\" ];` or \
-                 `nixmig check --acknowledge {name}@{version}`."
+                 `nixmig migrate --acknowledge {name}@{version}`."
             ),
         ),
         Direction::Up | Direction::Down => return None,

@@ -197,7 +197,8 @@ impl Trouble {
 
 fn gone(name: &ServiceName) -> String {
     format!(
-        "Mount it or bring it back. If it is gone for good, `nixmig forget {name}` lets the service start on an empty state."
+        "Mount it or bring it back. If it is gone for good, `nixmig stamp {name} head --generation GEN` lets GEN start on an empty \
+         state."
     )
 }
 

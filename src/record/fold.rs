@@ -334,7 +334,9 @@ fn set(
     let before = recorded.open_run.iter().flat_map(|open| &open.before);
     let known: Vec<_> = recorded.applied.iter().chain(before).cloned().collect();
     let applied = applied.iter().map(|&version| {
-        let known = known.iter().find(|known| known.version == version);
+        // What somebody says stands for itself, whatever was assumed or ran before.
+        let known = known.iter().filter(|_| how != How::Stamped);
+        let known = known.into_iter().find(|known| known.version == version);
         known.cloned().unwrap_or(Applied { version, how })
     });
     recorded.applied = applied.collect();

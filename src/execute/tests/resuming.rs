@@ -65,7 +65,7 @@ fn a_stamp_runs_nothing_and_what_it_says_is_undone_by_its_definition() {
     machine.with(&Ears::new(0), |engine| engine.forget()).unwrap();
     assert!(!machine.view().services.contains_key(&machine.service));
     let error = machine.with(&Ears::new(0), |engine| engine.forget()).unwrap_err();
-    assert!(matches!(*error.what, Problem::NotMet), "{error}");
+    assert!(matches!(*error.what, Problem::NothingToForget), "{error}");
 }
 
 #[test]

@@ -44,13 +44,13 @@ fn each_kind_of_drift_has_words_of_its_own_and_a_way_out() {
             Trouble::Gone {
                 directory: directory(),
             },
-            "`nixmig forget db`",
+            "`nixmig stamp db head --generation GEN`",
         ),
         (
             Trouble::Empty {
                 directory: directory(),
             },
-            "`nixmig forget db`",
+            "`nixmig stamp db head --generation GEN`",
         ),
         (
             Trouble::Unmounted {

@@ -7,9 +7,6 @@ use super::page::{Page, Tone, plain, span};
 /// Draws how a migration went.
 pub(in crate::report) fn migrated(migrated: &Migrated, options: Options) -> String {
     let mut page = Page::new(options.width);
-    if migrated.services.is_empty() {
-        page.line(0, 0, &[plain("There was nothing to do.")]);
-    }
     for went in &migrated.services {
         page.line(0, 2, &line(went));
     }

@@ -27,6 +27,7 @@ mod host;
 mod images;
 mod input;
 mod machine;
+mod migrate;
 mod postgresql;
 mod record;
 mod soak;

@@ -1,0 +1,9 @@
+//! The commands that change a machine, through the program itself: what they say and end with, what they leave, and that
+//! what they advise works when it is typed.
+
+mod commands;
+mod disks;
+mod refusals;
+mod security;
+mod together;
+mod world;

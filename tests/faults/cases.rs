@@ -249,13 +249,14 @@ fn lose_power(
 
 /// Whether nixmig ended as the action of a fault would have it: not well.
 fn happened(fault: &str, ended: &Ended) -> Result<(), String> {
-    // After the last step all may still end well; a signal by which nixmig was told to end ends it in the end.
+    // After the last step all may still end well. When nixmig hears of a signal that it got is a matter of luck.
     let late = ["run-ended", "backup-dropped"]
         .iter()
         .any(|point| fault.starts_with(point));
     let fine = match ended.code {
-        None => !fault.ends_with(":full"),
-        Some(0) => late && !fault.ends_with(":kill"),
+        _ if fault.ends_with(":term") => true,
+        None => fault.ends_with(":kill"),
+        Some(0) => late && fault.ends_with(":full"),
         Some(_) => fault.ends_with(":full"),
     };
     match fine {

@@ -15,6 +15,7 @@ use super::fold::{self, Touched};
 use super::log::{self, Filter, Logged};
 use super::making::{self, APPLICATION, FORMAT, NIXMIG};
 use super::place::{RECORD, StateDir};
+use super::seal;
 use super::tables::{self, TableError};
 use super::view::View;
 use super::{Place, RecordError, handover, random};
@@ -22,22 +23,47 @@ use super::{Place, RecordError, handover, random};
 /// How long another process may write before this one gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Says what is remembered, without making or changing anything; none where there is no record.
+/// Says what is remembered, without making or changing anything; none where there is no record. The log is not read: this takes
+/// as long for an old record as for a young one.
 ///
 /// # Errors
 ///
 /// Fails where what is there cannot be read or trusted.
 pub fn look(place: &Place) -> Result<Option<View>, RecordError> {
-    let read = read(place, verified)?;
+    look_at(place, sealed)
+}
+
+/// The same, where the whole log says so too.
+///
+/// # Errors
+///
+/// Fails where what is there cannot be read or trusted, and where any of the log cannot.
+pub(super) fn verify(place: &Place) -> Result<Option<View>, RecordError> {
+    look_at(place, verified)
+}
+
+fn look_at(
+    place: &Place,
+    load: impl Fn(&Connection) -> Result<View, TableError>,
+) -> Result<Option<View>, RecordError> {
+    let read = read(place, load)?;
     Ok(read.map(|(mut view, note)| {
         view.notes.extend(note);
         view
     }))
 }
 
-/// What is remembered, if the events say the same as the tables.
-fn verified(connection: &Connection) -> Result<View, TableError> {
+/// What is remembered, if the tables are what was written.
+fn sealed(connection: &Connection) -> Result<View, TableError> {
     let view = tables::load(connection)?;
+    seal::check(connection)?;
+    Ok(view)
+}
+
+/// What is remembered, if besides the whole database is sound and the events say the same as the tables.
+fn verified(connection: &Connection) -> Result<View, TableError> {
+    sound(connection)?;
+    let view = sealed(connection)?;
     match log::replay(connection)? == view {
         true => Ok(view),
         false => Err(TableError::Row(
@@ -52,7 +78,10 @@ fn verified(connection: &Connection) -> Result<View, TableError> {
 ///
 /// Fails where what is there cannot be read or trusted.
 pub fn history(place: &Place, filter: &Filter) -> Result<Vec<Logged>, RecordError> {
-    let read = read(place, |connection| log::filtered(connection, filter))?;
+    let read = read(place, |connection| {
+        sound(connection)?;
+        log::filtered(connection, filter)
+    })?;
     Ok(read.map(|(events, _)| events).unwrap_or_default())
 }
 
@@ -174,7 +203,7 @@ impl From<rusqlite::Error> for Wrong {
     }
 }
 
-/// That it is nixmig's, of a format that is known, and whole. To be asked within a transaction.
+/// That it is nixmig's, of a format that is known, and as long as it should be. To be asked within a transaction.
 fn check(place: &Place, connection: &Connection, path: &Path) -> Result<(), Wrong> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     if number("application_id")? != APPLICATION {
@@ -197,13 +226,20 @@ fn check(place: &Place, connection: &Connection, path: &Path) -> Result<(), Wron
             "it is not as long as it should be".to_owned(),
         )));
     }
-    let found: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
-    match found.as_str() {
-        "ok" if format == FORMAT => Ok(()),
-        "ok" => Err(Wrong::Table(TableError::Row(format!(
+    match format {
+        FORMAT => Ok(()),
+        _ => Err(Wrong::Table(TableError::Row(format!(
             "there is no format {format}"
         )))),
-        _ => Err(Wrong::Table(TableError::Row(found))),
+    }
+}
+
+/// That every page of a database is what it should be, of the log too.
+fn sound(connection: &Connection) -> Result<(), TableError> {
+    let found: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
+    match found.as_str() {
+        "ok" => Ok(()),
+        _ => Err(TableError::Row(found)),
     }
 }
 
@@ -285,6 +321,7 @@ impl Record {
             write(&transaction, &view, event, &touched, at, NIXMIG)
                 .map_err(|error| RecordError::table(&path, error))?;
         }
+        seal::set(&transaction).map_err(|error| RecordError::table(&path, error))?;
         crate::fault::point("record-written").map_err(|error| RecordError::io("written", &path, error))?;
         transaction.commit().map_err(sqlite)
     }

@@ -11,6 +11,7 @@ use super::event::Event;
 use super::fold;
 use super::log;
 use super::place::{JOURNAL, RECORD, StateDir, flush};
+use super::seal;
 use super::tables::{self, TableError};
 use super::view::View;
 
@@ -86,5 +87,6 @@ fn fill(connection: &mut Connection, events: &[Entry]) -> Result<(), TableError>
             }
         }
     }
+    seal::set(&transaction)?;
     Ok(transaction.commit()?)
 }

@@ -17,6 +17,7 @@ mod parts;
 mod place;
 mod rebuild;
 pub mod roots;
+mod seal;
 pub mod stamp;
 mod tables;
 mod text;

@@ -12,14 +12,14 @@ use rustix::io::Errno;
 
 use super::RecordId;
 use super::copy::{contents, copy};
-use super::database::connect;
+use super::database::{connect, verify};
 use super::event::Event;
 use super::log::{self, Replay};
 use super::making::{self, Entry, NIXMIG};
 use super::place::{JOURNAL, RECORD, StateDir, flush};
 use super::tables::TableError;
 use super::view::View;
-use super::{Place, RecordError, RecordLock, look, random, roots, stamp};
+use super::{Place, RecordError, RecordLock, random, roots, stamp};
 use crate::model::{RunId, ServiceName};
 
 /// What rebuilding came to.
@@ -53,7 +53,7 @@ pub fn rebuild(
     _lock: &RecordLock,
     directories: &BTreeMap<ServiceName, BTreeSet<PathBuf>>,
 ) -> Result<Rebuilding, RecordError> {
-    let (lost, mut why) = match look(place) {
+    let (lost, mut why) = match verify(place) {
         Ok(Some(_)) => return Err(RecordError::Sound(place.record())),
         Ok(None) => (true, None),
         Err(RecordError::Corrupt { why, .. }) => (false, Some(why)),
@@ -127,7 +127,7 @@ pub fn rebuild(
         }));
     }
     making::replace(&dir, &events)?;
-    let view = look(place)?.ok_or_else(|| RecordError::Absent(place.record()))?;
+    let view = verify(place)?.ok_or_else(|| RecordError::Absent(place.record()))?;
     let lost = view.unmet.iter().filter(|(_, unmet)| unmet.lost);
     Ok(Rebuilding {
         kept_aside: from.map(|from| dir.path.join(from)),

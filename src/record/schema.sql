@@ -13,7 +13,9 @@ CREATE INDEX event_run ON event (run, seq);
 
 CREATE TABLE record (
   only INTEGER PRIMARY KEY CHECK (only = 1),
-  id TEXT NOT NULL
+  id TEXT NOT NULL,
+  -- the SHA-256 of all tables, and of how many events there are
+  seal BLOB NOT NULL
 ) STRICT;
 
 CREATE TABLE service (

@@ -282,9 +282,12 @@ fn load_runs(connection: &Connection, view: &mut View) -> Result<(), TableError>
     })
 }
 
-/// Writes the identity of the record.
+/// Writes the identity of the record, not sealed yet.
 pub(super) fn store_id(connection: &Connection, id: &RecordId) -> rusqlite::Result<()> {
-    connection.execute("INSERT INTO record (only, id) VALUES (1, ?1)", [id.as_str()])?;
+    connection.execute(
+        "INSERT INTO record (only, id, seal) VALUES (1, ?1, x'')",
+        [id.as_str()],
+    )?;
     Ok(())
 }
 

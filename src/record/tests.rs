@@ -227,13 +227,27 @@ fn what_is_not_a_record_is_told() {
     let (_root, place, record) = recorded(&begun(1));
     drop(record);
     let sound = fs::read(place.record()).unwrap();
-    let with = |sql: &str| {
+    let change = |sql: &str| {
         fs::write(place.record(), &sound).unwrap();
         database(&place).execute_batch(sql).unwrap();
+    };
+    let with = |sql: &str| {
+        change(sql);
         let before = snapshot(&place.state_dir);
         let looked = look(&place).unwrap_err();
         assert_eq!(snapshot(&place.state_dir), before, "{sql}");
+        assert!(Record::open(&place).is_err(), "{sql}");
+        assert_eq!(snapshot(&place.state_dir), before, "{sql}");
         looked
+    };
+    // What only the log knows.
+    let logged = |sql: &str| {
+        change(sql);
+        let before = snapshot(&place.state_dir);
+        look(&place).unwrap();
+        let opened = Record::open(&place).unwrap_err();
+        assert_eq!(snapshot(&place.state_dir), before, "{sql}");
+        opened
     };
     let why = |error| match error {
         RecordError::Corrupt { why, .. } => why,
@@ -256,21 +270,35 @@ fn what_is_not_a_record_is_told() {
     assert_eq!(why(with("PRAGMA user_version = 0")), "there is no format 0");
     assert_eq!(
         why(with("UPDATE service SET sequence = 9")),
-        "its tables are not what its events come to"
+        "its tables are not what was written"
     );
-    assert_eq!(why(with("DELETE FROM event WHERE seq = 2")), "event 2 is missing");
+    assert_eq!(
+        why(with("DELETE FROM event WHERE seq = (SELECT max(seq) FROM event)")),
+        "its tables are not what was written"
+    );
+    assert_eq!(
+        why(logged("DELETE FROM event WHERE seq = 2")),
+        "event 2 is missing"
+    );
     assert_eq!(
         why(with("DELETE FROM event; DELETE FROM record")),
         "it has no first event"
     );
     assert!(
-        why(with(
+        why(logged(
             "UPDATE event SET body = '{\"later\":{}}', kind = 'later' WHERE seq = 3"
         ))
         .contains("later")
     );
-    assert!(why(with("UPDATE event SET service = 'wiki' WHERE seq = 3")).contains("another service"));
-    assert!(why(with("UPDATE event SET at = 'noon' WHERE seq = 3")).contains("event 3"));
+    assert!(why(logged("UPDATE event SET service = 'wiki' WHERE seq = 3")).contains("another service"));
+    assert!(why(logged("UPDATE event SET at = 'noon' WHERE seq = 3")).contains("event 3"));
+    change("UPDATE service SET sequence = 9");
+    seal::set(&database(&place)).unwrap();
+    assert_eq!(look(&place).unwrap().unwrap().next_sequence(&service("db")), 10);
+    assert_eq!(
+        why(Record::open(&place).unwrap_err()),
+        "its tables are not what its events come to"
+    );
     assert!(why(with("DROP TABLE held")).contains("held"));
     assert!(why(with("PRAGMA journal_mode = WAL")).contains("journal"));
     fs::write(place.record(), "").unwrap();

@@ -58,10 +58,7 @@ fn a_whole_log_brings_all_back() {
     let done = rebuilt(&place, &[]).unwrap();
     assert_eq!((done.salvaged, &done.lost), (whole.events, &vec![]));
     assert_eq!(done.known, [service("db"), service("wiki")]);
-    assert_eq!(
-        done.why.as_deref(),
-        Some("its tables are not what its events come to")
-    );
+    assert_eq!(done.why.as_deref(), Some("its tables are not what was written"));
     let aside = done.kept_aside.unwrap();
     assert!(aside.ends_with("record.sqlite.broken-1"));
     assert_eq!(fs::read(aside).unwrap(), broken);

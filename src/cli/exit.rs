@@ -30,7 +30,10 @@ pub(super) const MEANINGS: [(Exit, &str); 6] = [
         Exit::Steps,
         "--exit-code was given, and there are steps; nothing is refused",
     ),
-    (Exit::Refused, "--exit-code was given, and something is refused"),
+    (
+        Exit::Refused,
+        "something is refused: `migrate`, and others where --exit-code was given",
+    ),
     (
         Exit::Resume,
         "a run was interrupted or failed; `nixmig status` says what to do",

@@ -296,12 +296,25 @@ fn a_full_disk() {
         // It would do for the backup, and not for the way back.
         let error = space(&spot, &directories, &Watch::quiet()).unwrap_err();
         assert!(matches!(error, BackupError::Space { .. }), "{error}");
+        let error = take(&spot, &directories, &Watch::quiet()).unwrap_err();
+        assert!(matches!(error, BackupError::Full { .. }), "{error}");
+        remove(&spot).unwrap();
+        same(&before, &directories);
+
+        fs::write(state.join("large"), vec![3; 10 << 20]).unwrap();
+        let before = all(&directories);
+        let spot = home.spot(&directories, "full");
         take(&spot, &directories, &Watch::quiet()).unwrap();
-        let filler = image.path().join("filler");
-        fs::write(&filler, vec![4; 12 << 20]).unwrap();
+        // The room for the way back is kept, once.
+        let [filler, another] = ["filler", "another"].map(|name| image.path().join(name));
+        fs::write(&filler, vec![4; 20 << 20]).unwrap();
+        restore(&spot, &Watch::quiet()).unwrap();
+        same(&before, &directories);
+        fs::write(&another, vec![4; 12 << 20]).unwrap();
         let error = restore(&spot, &Watch::quiet()).unwrap_err();
         assert!(matches!(error, BackupError::Full { .. }), "{error}");
         same(&before, &directories);
+        fs::remove_file(&another).unwrap();
         fs::remove_file(&filler).unwrap();
         wreck(&state);
         fs::remove_file(state.join("large")).unwrap();
@@ -309,7 +322,7 @@ fn a_full_disk() {
         same(&before, &directories);
         remove(&spot).unwrap();
 
-        fs::write(&filler, vec![4; 20 << 20]).unwrap();
+        fs::write(&filler, vec![4; 36 << 20]).unwrap();
         let spot = home.spot(&directories, "full");
         let error = take(&spot, &directories, &Watch::quiet()).unwrap_err();
         assert!(matches!(error, BackupError::Full { .. }), "{error}");

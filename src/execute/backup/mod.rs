@@ -19,6 +19,7 @@ mod manifest;
 mod mounts;
 mod place;
 mod remove;
+mod reserve;
 mod restore;
 mod snapshot;
 mod space;

@@ -45,6 +45,16 @@ struct Room<'a> {
     files: u64,
 }
 
+/// What a copy takes that shares its data, or does not.
+pub(super) fn of_copy(done: Done, copied: bool) -> u64 {
+    let (data, per_file) = match copied {
+        true => (done.bytes, PER_FILE),
+        false => (0, PER_SHARED_FILE),
+    };
+    let bytes = data.saturating_add(done.files.saturating_mul(per_file));
+    bytes.saturating_add(bytes / 64)
+}
+
 /// Looks through state directories and at the room for their backup and its restore.
 pub(super) fn space(spot: &Spot, directories: &[PathBuf], watch: &Watch<'_>) -> Result<Need, BackupError> {
     let into = spot.open()?;

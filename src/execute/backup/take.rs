@@ -1,6 +1,7 @@
 //! Owns the making of a backup.
 
 use std::ffi::CString;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use rustix::fs::{self, AtFlags};
@@ -9,7 +10,7 @@ use super::error::BackupError;
 use super::manifest::{Manifest, Method, Was};
 use super::state::Volumes;
 use super::tree::{Copier, LINKS, Tree};
-use super::{Spot, Watch, at, chase, point, snapshot, state};
+use super::{Spot, Watch, at, chase, place, point, reserve, snapshot, space, state};
 
 /// Backs up state directories into an empty spot.
 pub(super) fn take(spot: &Spot, directories: &[PathBuf], watch: &Watch<'_>) -> Result<Manifest, BackupError> {
@@ -26,6 +27,10 @@ pub(super) fn take(spot: &Spot, directories: &[PathBuf], watch: &Watch<'_>) -> R
         ));
     }
     let states = state::look(directories)?;
+    // Where the copy will lie that a restore swaps in.
+    let first = states.iter().find_map(|state| state.directory.as_ref());
+    let first = first.map(OwnedFd::try_clone).transpose();
+    let first = first.map_err(BackupError::io("open", path))?;
     let pool = at::make_directory(&into, LINKS).map_err(BackupError::io("make", path.join("links")))?;
     let mut copier = Copier::new(watch, pool, at::identity(&seen));
     let mut kept = Vec::new();
@@ -73,6 +78,10 @@ pub(super) fn take(spot: &Spot, directories: &[PathBuf], watch: &Watch<'_>) -> R
         (false, false) => Method::Snapshot,
     };
     let done = copier.done();
+    let beside = first.is_some_and(|first| place::same_file_system(&into, &first));
+    if beside {
+        reserve::keep(&into, path, space::of_copy(done, copier.has_copied()))?;
+    }
     let manifest = Manifest::new(kept, method, done.files, done.bytes);
     at::flush_all(&into).map_err(failed())?;
     manifest.write(&into, path)?;

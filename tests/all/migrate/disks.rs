@@ -114,31 +114,42 @@ fn no_room_for_the_backup() {
 }
 
 #[test]
-fn somebody_else_fills_the_disk_and_the_restore_waits_for_room() {
-    apart(
-        "migrate::disks::somebody_else_fills_the_disk_and_the_restore_waits_for_room",
-        || {
-            let (world, state, _record) = small();
-            fs::write(world.state.join("db/rows"), vec![7; 4 << 20]).unwrap();
-            let other = state.path().join("other");
-            world.at(
-                "up-2024-02-01-script-end",
-                &format!("rm $STATE_DIRECTORIES/rows\n{}exit 1\n", fill(&other)),
-            );
-            let words = world.ends(5, &["migrate", "3"]);
-            assert!(words.contains("nixmig resume db --restore"), "{words}");
-            let backups: Vec<_> = fs::read_dir(state.path().join(".nixmig/backups"))
-                .unwrap()
-                .collect();
-            assert_eq!(backups.len(), 1);
-            fs::remove_file(other).unwrap();
-            let output = world.types(&words, "nixmig resume db --restore", &[]);
-            assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-            assert_eq!(fs::read(world.state.join("db/rows")).unwrap(), vec![7; 4 << 20]);
-            on_first(&world);
-            finishes(&world);
-        },
-    );
+fn the_script_fills_the_disk() {
+    apart("migrate::disks::the_script_fills_the_disk", || {
+        let (world, _state, _record) = small();
+        fs::write(world.state.join("db/rows"), vec![7; 4 << 20]).unwrap();
+        let words = format!("{}echo full; exit 28\n", fill(&world.state.join("db/dump")));
+        world.at("up-2024-02-01-script-end", &words);
+        let words = world.ends(5, &["migrate", "3"]);
+        assert!(
+            words.contains("The state was brought back to what it was before."),
+            "{words}"
+        );
+        assert!(!world.state.join("db/dump").exists());
+        assert_eq!(fs::read(world.state.join("db/rows")).unwrap(), vec![7; 4 << 20]);
+        on_first(&world);
+        finishes(&world);
+    });
+}
+
+#[test]
+fn somebody_else_fills_the_disk_meanwhile() {
+    apart("migrate::disks::somebody_else_fills_the_disk_meanwhile", || {
+        let (world, state, _record) = small();
+        fs::write(world.state.join("db/rows"), vec![7; 4 << 20]).unwrap();
+        let other = state.path().join("other");
+        let words = format!("rm $STATE_DIRECTORIES/rows\n{}exit 1\n", fill(&other));
+        world.at("up-2024-02-01-script-end", &words);
+        let words = world.ends(5, &["migrate", "3"]);
+        assert!(
+            words.contains("The state was brought back to what it was before."),
+            "{words}"
+        );
+        assert_eq!(fs::read(world.state.join("db/rows")).unwrap(), vec![7; 4 << 20]);
+        on_first(&world);
+        fs::remove_file(other).unwrap();
+        finishes(&world);
+    });
 }
 
 #[test]

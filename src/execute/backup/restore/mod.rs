@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::error::BackupError;
 use super::manifest::{self, Manifest, Was};
 use super::mounts;
-use super::{Spot, Watch, at, point};
+use super::{Spot, Watch, at, point, reserve};
 use area::{Areas, Copiers};
 use entries::Region;
 use whole::Whole;
@@ -70,6 +70,7 @@ pub(super) fn restore(spot: &Spot, watch: &Watch<'_>) -> Result<(), BackupError>
     let manifest = Manifest::read(&opened, spot.directory())?;
     let site = Site::new(&opened, spot)?;
     point("restore-begun", site.path)?;
+    reserve::release(&opened, site.path)?;
     let parts = Parts::of(&manifest)?;
     let mut areas = Areas::new(&site);
     parts.find_areas(&mut areas)?;

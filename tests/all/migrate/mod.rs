@@ -5,5 +5,6 @@ mod commands;
 mod disks;
 mod refusals;
 mod security;
+mod text;
 mod together;
 mod world;

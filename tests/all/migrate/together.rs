@@ -80,6 +80,19 @@ fn the_first_is_killed_while_the_second_waits() {
 }
 
 #[test]
+fn nothing_is_to_be_decided_about_a_run_that_was_interrupted() {
+    let world = World::usual();
+    let mut first = held(&world);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    go(&world);
+    insta::assert_snapshot!("resume_interrupted", world.seen(&["resume", "db"]));
+    world.ends(0, &["migrate", "3"]);
+    assert_eq!(world.log("db"), once());
+    insta::assert_snapshot!("resume_after", world.seen(&["resume", "db", "--restore"]));
+}
+
+#[test]
 fn who_waits_can_be_told_to_end() {
     let world = World::usual();
     let first = held(&world);

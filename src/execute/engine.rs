@@ -51,6 +51,8 @@ pub struct Walk<'a> {
     pub steps: &'a [Step],
     /// The package of the generation that ran last, for where the record knows of none.
     pub previous_package: Option<&'a str>,
+    /// The package of the generation that starts, for where it has no definition that says so.
+    pub new_package: Option<&'a str>,
     /// Versions whose destructive actions are accepted now, whichever way.
     pub acknowledge: &'a BTreeSet<Version>,
     /// How they were, in words: `--acknowledge`.
@@ -194,10 +196,12 @@ impl Engine<'_> {
             })
             .collect();
         events.extend(self.keep(walk, recorded)?);
+        let package = walk.target.and_then(Known::package).or(walk.new_package);
         events.push(Event::RunBegun {
             run: run.clone(),
             service: self.service.clone(),
             generation: walk.generation.to_owned(),
+            package: package.map(str::to_owned),
             applied: walk.applied.to_vec(),
             steps: records(walk, recorded),
         });

@@ -124,6 +124,17 @@ impl Engine<'_> {
                     stamped,
                 },
             });
+            let arrived = recorded.open_run.as_ref();
+            let arrived = arrived.filter(|open| states(open).last() == Some(&applied));
+            // Whoever put it right by hand put it where the run was going. What cannot be kept must not be in the way.
+            if let Some(package) = arrived.and_then(|open| open.package.as_ref())
+                && roots::keep_package(engine.place, engine.service, package).is_ok()
+            {
+                events.push(Event::PackageRan {
+                    service: engine.service.clone(),
+                    package: package.clone(),
+                });
+            }
             engine.record.append(&events)?;
             Ok(Said { applied, backups })
         };

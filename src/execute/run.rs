@@ -208,10 +208,7 @@ impl Run {
             generation: open.generation.clone(),
             before: open.before.iter().map(|applied| applied.version).collect(),
             steps,
-            new_package: target
-                .as_ref()
-                .and_then(|known| known.package())
-                .map(str::to_owned),
+            new_package: open.package.clone(),
             old_package: recorded.package.clone(),
             target,
             known,

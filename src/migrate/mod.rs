@@ -14,7 +14,7 @@ use crate::generation::gate::GateError;
 use crate::generation::reference::Closure;
 use crate::machine::{Host, MachineError, Planned};
 use crate::model::{Block, Generation, Recorded, ServiceName, Version};
-use crate::plan::{BaselineSource, Plan, ServicePlan, Step};
+use crate::plan::{BaselineSource, Plan, ServicePlan, Step, program_of};
 use crate::record::{Event, LockError, Place, Record, RecordError, ServiceLock, View, Wait, roots};
 
 mod need;
@@ -290,6 +290,10 @@ impl Journey<'_, '_> {
         // State that needs nothing runs with this generation's from now on, where nobody knows with which it did before.
         let own = target.as_ref().filter(|_| plan.steps.is_empty());
         let package = self.planned.package_before(name).or(own.and_then(Known::package));
+        let new_package = match &target {
+            Some(_) => None,
+            None => self.package_without(name, past.as_ref(), recorded(Some(&view), name))?,
+        };
         let undoes = [target.as_ref(), past.as_ref()];
         let undoes = undoes
             .into_iter()
@@ -326,6 +330,7 @@ impl Journey<'_, '_> {
                 applied: &plan.applied,
                 steps: &plan.steps,
                 previous_package: package,
+                new_package: new_package.as_deref(),
                 acknowledge: &BTreeSet::new(),
                 acknowledged_by: "",
             })
@@ -346,6 +351,22 @@ impl Journey<'_, '_> {
         Ok(definition
             .map(|definition| Known::read(name, definition))
             .transpose()?)
+    }
+
+    /// The package that runs the state in a generation that does not declare its service, as its units tell.
+    fn package_without(
+        &self,
+        name: &ServiceName,
+        past: Option<&Known>,
+        recorded: Option<&Recorded>,
+    ) -> Result<Option<String>, MigrateError> {
+        let service = match (past, recorded.and_then(|recorded| recorded.definition.clone())) {
+            (Some(past), _) => past.gate.service.clone(),
+            (None, Some(kept)) => Known::read(name, kept)?.gate.service,
+            (None, None) => return Ok(None),
+        };
+        let program = program_of(&service, &self.planned.target);
+        Ok(program.and_then(|program| program.path.clone()))
     }
 
     /// The service that did not arrive and that this one waits for.

@@ -125,6 +125,8 @@ pub struct OpenRun {
     pub before: Vec<Applied>,
     /// The toplevel that it goes to.
     pub generation: String,
+    /// The store path of the package that runs the state there, where that is known.
+    pub package: Option<String>,
     /// Its steps, in order.
     pub steps: Vec<RunStep>,
 }

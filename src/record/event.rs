@@ -82,6 +82,8 @@ pub enum Event {
         service: ServiceName,
         /// The toplevel that it goes to.
         generation: String,
+        /// The store path of the package that runs the state there, where that is known.
+        package: Option<String>,
         /// What its plan assumed to be applied. It is refused where something else is.
         #[serde(with = "text::list")]
         applied: Vec<Version>,

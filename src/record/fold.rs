@@ -168,9 +168,17 @@ pub(super) fn apply(view: &mut View, event: &Event) -> Result<Touched, EventErro
             run,
             service,
             generation,
+            package,
             applied,
             steps,
-        } => run::begin(view, run, service, generation, applied, steps),
+        } => run::begin(
+            view,
+            run,
+            service,
+            (generation, package.as_deref()),
+            applied,
+            steps,
+        ),
         Event::Acknowledged {
             service,
             version,

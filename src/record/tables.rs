@@ -212,15 +212,20 @@ fn known<'a>(view: &'a mut View, service: &str) -> Result<&'a mut Recorded, Tabl
 }
 
 fn load_runs(connection: &Connection, view: &mut View) -> Result<(), TableError> {
-    each(connection, "SELECT service, run, generation FROM run", |row| {
-        known(view, &row.get::<_, String>(0)?)?.open_run = Some(OpenRun {
-            id: parse(&row.get::<_, String>(1)?)?,
-            before: Vec::new(),
-            generation: row.get(2)?,
-            steps: Vec::new(),
-        });
-        Ok(())
-    })?;
+    each(
+        connection,
+        "SELECT service, run, generation, package FROM run",
+        |row| {
+            known(view, &row.get::<_, String>(0)?)?.open_run = Some(OpenRun {
+                id: parse(&row.get::<_, String>(1)?)?,
+                before: Vec::new(),
+                generation: row.get(2)?,
+                package: row.get(3)?,
+                steps: Vec::new(),
+            });
+            Ok(())
+        },
+    )?;
     let no_run = || TableError::Row("steps of a run that is not open".to_owned());
     let applied = "SELECT service, moment, version, how FROM applied ORDER BY service, moment, position";
     each(connection, applied, |row| {
@@ -397,8 +402,8 @@ fn store_known(connection: &Connection, name: &str, recorded: &Recorded) -> rusq
     }
     if let Some(open) = &recorded.open_run {
         connection.execute(
-            "INSERT INTO run (service, run, generation) VALUES (?1, ?2, ?3)",
-            [name, open.id.as_str(), &open.generation],
+            "INSERT INTO run (service, run, generation, package) VALUES (?1, ?2, ?3, ?4)",
+            params![name, open.id.as_str(), open.generation, open.package],
         )?;
         for (n, step) in (0_i64..).zip(&open.steps) {
             store_step(connection, name, n, step)?;

@@ -67,6 +67,7 @@ pub(super) fn begun(steps: u8) -> Vec<Event> {
             run: run(1),
             service: db,
             generation: definition(1).generation,
+            package: None,
             applied: vec![],
             steps: (0..steps).map(step).collect(),
         },
@@ -218,6 +219,7 @@ fn candidate(view: &View, [kind, a, b, c]: [u8; 4]) -> Event {
                 run,
                 service,
                 generation: definition(b % 3).generation,
+                package: (b % 2 == 0).then(|| format!("/nix/store/{b}-db")),
                 applied,
                 steps,
             }

@@ -166,6 +166,7 @@ impl Host {
                 run: run(),
                 service: db(),
                 generation: definition.generation.clone(),
+                package: None,
                 applied: versions(OLD),
                 steps: vec![StepRecord {
                     direction: Way::Up,

@@ -373,6 +373,7 @@ impl Machine {
                 applied: &plan.applied,
                 steps: &plan.steps,
                 previous_package: None,
+                new_package: None,
                 acknowledge,
                 acknowledged_by: "test",
             })

@@ -45,6 +45,26 @@ fn what_is_accepted_must_be_a_state_of_the_run() {
 }
 
 #[test]
+fn what_is_accepted_as_arrived_is_run_by_the_package_of_its_generation() {
+    for (accepted, arrived) in [(1, true), (0, false)] {
+        let machine = Machine::new();
+        machine.meet();
+        let mut first = entry(1);
+        first.own = true;
+        let to = machine.generation(Some(&[first]));
+        machine.hook("2024-01-01-up-script", "exit 1");
+        machine.hook("2024-01-01-up-restore", "exit 1");
+        machine.migrate(&to).unwrap_err();
+        let version = (accepted > 0).then(|| version(accepted));
+        machine
+            .with(&Ears::new(0), |engine| engine.accept(version))
+            .unwrap();
+        let package = to.known.as_ref().unwrap().package().map(str::to_owned);
+        assert_eq!(machine.recorded().package, package.filter(|_| arrived));
+    }
+}
+
+#[test]
 fn a_stamp_runs_nothing_and_what_it_says_is_undone_by_its_definition() {
     let machine = Machine::new();
     let two = machine.generation(Some(&history_of(&[1, 2])));

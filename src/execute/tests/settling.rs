@@ -204,6 +204,7 @@ fn an_open_run_that_is_not_settled_first_is_brought_back() {
             applied: &plan.applied,
             steps: &plan.steps,
             previous_package: None,
+            new_package: None,
             acknowledge: &BTreeSet::new(),
             acknowledged_by: "",
         })

@@ -106,6 +106,49 @@ fn the_environment_of_scripts() {
 }
 
 #[test]
+fn a_generation_that_declares_nothing_may_still_tell_its_package() {
+    for killed in [false, true] {
+        let machine = Machine::new();
+        machine.meet();
+        machine
+            .migrate(&machine.generation(Some(&history_of(&[1]))))
+            .unwrap();
+        let none = machine.generation(None);
+        let package = machine.store("db-0");
+        fs::create_dir(&package).unwrap();
+        machine.hook("2024-01-01-down-script", "echo $NEW_PACKAGE");
+        let ears = Ears::new(if killed { 10 } else { 0 });
+        let plan = machine.plan(&none);
+        let walk = || {
+            machine.with(&ears, |engine| {
+                engine.walk(&Walk {
+                    generation: &none.toplevel,
+                    target: None,
+                    applied: &plan.applied,
+                    steps: &plan.steps,
+                    previous_package: None,
+                    new_package: Some(&package),
+                    acknowledge: &BTreeSet::new(),
+                    acknowledged_by: "",
+                })
+            })
+        };
+        match catch_unwind(AssertUnwindSafe(walk)) {
+            Ok(walked) => drop(walked.unwrap()),
+            // Done, and not said yet.
+            Err(_) => {
+                let settled = machine.with(&Ears::new(0), |engine| engine.settle(None));
+                assert!(matches!(settled, Ok(Settled::Arrived(_))), "{settled:?}");
+            }
+        }
+        let heard = ears.heard.into_inner().unwrap();
+        assert!(heard.contains(&format!("| {package}")), "{heard:#?}");
+        machine.is_on(&[]);
+        assert_eq!(machine.recorded().package, Some(package));
+    }
+}
+
+#[test]
 fn a_cumulative_step_takes_older_ones_with_it() {
     let machine = Machine::new();
     machine.meet();
@@ -342,6 +385,7 @@ fn a_plan_from_something_else_is_not_walked() {
             applied: &plan.applied,
             steps: &plan.steps,
             previous_package: None,
+            new_package: None,
             acknowledge: &BTreeSet::new(),
             acknowledged_by: "",
         })

@@ -226,6 +226,7 @@ fn an_open_run_is_said() {
         id: RunId::from_bytes([1; 8]),
         before: Vec::new(),
         generation: String::new(),
+        package: None,
         steps: vec![step("1", Phase::Finished), step("2", Phase::Running)],
     });
     let known = Known {

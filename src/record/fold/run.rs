@@ -10,7 +10,7 @@ pub(super) fn begin(
     view: &mut View,
     run: &RunId,
     service: &ServiceName,
-    generation: &str,
+    (generation, package): (&str, Option<&str>),
     applied: &[Version],
     steps: &[StepRecord],
 ) -> Result<Touched, EventError> {
@@ -50,6 +50,7 @@ pub(super) fn begin(
         id: run.clone(),
         before: known.applied.clone(),
         generation: generation.to_owned(),
+        package: package.map(str::to_owned),
         steps: steps.iter().map(planned).collect(),
     });
     Ok(Touched::Service(service.clone()))

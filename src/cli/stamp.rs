@@ -1,5 +1,6 @@
 //! `nixmig stamp`: says what the state of a service is on, without running anything.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
 use nixmig::execute::{Assumption, Known};
@@ -15,12 +16,11 @@ use super::exit::Exit;
 use super::{machine, read};
 
 pub(super) fn run(args: &Stamp) -> Result<Exit, Failure> {
-    let (definition, applied) = find(args)?;
-    let package = definition.as_ref().and_then(Known::package).map(str::to_owned);
+    let found = find(args)?;
     let is = Assumption {
-        applied: &applied,
-        definition: definition.as_ref(),
-        package: package.as_deref(),
+        applied: &found.applied,
+        definition: found.definition.as_ref(),
+        package: found.package.as_deref(),
     };
     let said = with_engine(&args.machine, &args.service, "stamped", |engine| {
         engine.stamp(&is, "nixmig stamp")
@@ -29,41 +29,65 @@ pub(super) fn run(args: &Stamp) -> Result<Exit, Failure> {
     Ok(Exit::Fine)
 }
 
-/// A definition whose history has what is said, and all that is applied then.
-fn find(args: &Stamp) -> Result<(Option<Known>, Vec<Version>), Failure> {
+/// What is said, and what that rests on.
+#[derive(Debug, Default)]
+struct Found {
+    /// A definition whose history has it.
+    definition: Option<Known>,
+    /// All that is applied then.
+    applied: Vec<Version>,
+    /// The package of a generation whose history ends there: whose data it is.
+    package: Option<String>,
+}
+
+fn find(args: &Stamp) -> Result<Found, Failure> {
     let place = place(&args.machine)?;
     let options = args.machine.below.options();
     let host = machine::look(options.clone(), place, &args.machine.memory, None)?;
-    let mut histories = Vec::new();
-    for definition in candidates(args, &host)? {
-        let Ok(known) = Known::read(&args.service, definition) else {
-            continue;
-        };
-        let history = &known.gate.service.history;
-        let wanted = match args.version {
-            Stamped::None => None,
-            Stamped::Head => history.head(),
-            Stamped::On(version) if history.contains(version) => Some(version),
-            Stamped::On(_) => {
-                histories.extend(history.versions());
-                continue;
-            }
-        };
-        let applied = history
-            .versions()
-            .filter(|&version| wanted.is_some_and(|wanted| version <= wanted));
-        let applied = applied.collect();
-        return Ok((Some(known), applied));
-    }
-    histories.sort_unstable();
-    histories.dedup();
-    match args.version {
-        Stamped::None if args.generation.is_none() => Ok((None, Vec::new())),
+    let known = candidates(args, &host)?;
+    let known = known
+        .into_iter()
+        .filter_map(|definition| Known::read(&args.service, definition).ok());
+    said(&known.collect::<Vec<_>>(), args.version).or_else(|there| match args.version {
+        Stamped::None if args.generation.is_none() => Ok(Found::default()),
         _ => Err(Failure::NoSuchVersion {
             service: args.service.clone(),
-            there: histories,
+            there,
         }),
-    }
+    })
+}
+
+/// What is said of definitions, the likeliest first; else all versions that they have.
+fn said(known: &[Known], version: Stamped) -> Result<Found, Vec<Version>> {
+    let has = |known: &&Known| match version {
+        Stamped::None | Stamped::Head => true,
+        Stamped::On(version) => known.gate.service.history.contains(version),
+    };
+    let Some(definition) = known.iter().find(has) else {
+        let histories = known
+            .iter()
+            .flat_map(|known| known.gate.service.history.versions());
+        let versions: BTreeSet<_> = histories.collect();
+        return Err(versions.into_iter().collect());
+    };
+    let history = &definition.gate.service.history;
+    let on = match version {
+        Stamped::None => None,
+        Stamped::Head => history.head(),
+        Stamped::On(version) => Some(version),
+    };
+    let applied = history
+        .versions()
+        .filter(|&version| on.is_some_and(|on| version <= on));
+    let made_for_it = |known: &&Known| known.gate.service.history.head() == on;
+    Ok(Found {
+        applied: applied.collect(),
+        package: known
+            .iter()
+            .filter(made_for_it)
+            .find_map(|known| known.package().map(str::to_owned)),
+        definition: Some(definition.clone()),
+    })
 }
 
 /// The definitions of the service, the likeliest first: of the generation that is named, else of the one that runs, the
@@ -95,4 +119,49 @@ fn candidates(args: &Stamp, host: &Host<'_>) -> Result<Vec<Definition>, Failure>
 /// The built generation that a word names.
 fn closure(word: &OsStr, args: &Stamp) -> Result<Closure, Failure> {
     read::built(word, &args.machine.below.options())
+}
+
+#[cfg(test)]
+mod tests {
+    use nixmig::model::ServiceName;
+
+    use super::*;
+
+    /// A definition with the steps of these days, of a package.
+    fn known(days: &[u8], package: &str) -> Known {
+        let service: ServiceName = "db".parse().unwrap();
+        let mut text = format!(
+            "[Unit]\nX-Migration-Format=1\nX-Migration-Service=db\nX-Migration-Package=/nix/store/{}-{package}\n",
+            "0".repeat(32)
+        );
+        for day in days {
+            text += &format!("\n[X-Migration 2024-01-{day:02}]\n");
+        }
+        let definition = Definition {
+            unit: format!("/nix/store/{package}/migrate-db.service"),
+            text,
+            generation: String::new(),
+        };
+        Known::read(&service, definition).unwrap()
+    }
+
+    #[test]
+    fn the_package_is_that_of_a_generation_whose_history_ends_there() {
+        let version = |day: u8| format!("2024-01-{day:02}").parse::<Version>().unwrap();
+        let all = || vec![known(&[1, 2], "db-17"), known(&[1], "db-15")];
+        let package = |stamped| said(&all(), stamped).unwrap().package;
+        let ends =
+            |package: Option<String>, with: &str| package.is_some_and(|package| package.ends_with(with));
+        assert!(ends(package(Stamped::Head), "db-17"));
+        assert!(ends(package(Stamped::On(version(2))), "db-17"));
+        assert!(ends(package(Stamped::On(version(1))), "db-15"));
+        assert_eq!(package(Stamped::None), None);
+        let found = said(&all(), Stamped::On(version(1))).unwrap();
+        assert_eq!(found.applied, [version(1)]);
+        assert!(found.definition.unwrap().has_all(&[version(2)]));
+        assert_eq!(
+            said(&all(), Stamped::On(version(3))).unwrap_err(),
+            [version(1), version(2)]
+        );
+    }
 }

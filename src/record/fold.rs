@@ -141,8 +141,14 @@ pub(super) fn apply(view: &mut View, event: &Event) -> Result<Touched, EventErro
             if let Some(open) = known.and_then(|known| known.open_run.as_ref()) {
                 return Err(open_error(service, open));
             }
+            let changes = *was != Some(applied.clone());
             let touched = set(view, service, applied, *sequence, stamped, How::Stamped)?;
-            recorded(view, service)?.block = None;
+            let recorded = recorded(view, service)?;
+            recorded.block = None;
+            if changes {
+                // It ran other state than this.
+                recorded.package = None;
+            }
             Ok(touched)
         }
         Event::Defined {

@@ -215,6 +215,28 @@ fn a_failure_that_was_not_restored_blocks_all() {
 }
 
 #[test]
+fn a_package_that_ran_other_state_is_not_what_ran_this() {
+    for (said, known) in [(vec![version(1)], true), (vec![], false)] {
+        let (_root, place, mut record) = recorded(&[met("db", &[version(1)], 1)]);
+        let ran = Event::PackageRan {
+            service: service("db"),
+            package: "/nix/store/x-db-17".to_owned(),
+        };
+        let stamped = Event::Stamped {
+            service: service("db"),
+            applied: said,
+            was: Some(vec![version(1)]),
+            reason: "an older snapshot was restored".to_owned(),
+            sequence: 2,
+            stamped: vec![],
+        };
+        record.append(&[ran, stamped]).unwrap();
+        let view = look(&place).unwrap().unwrap();
+        assert_eq!(view.services[&service("db")].package.is_some(), known);
+    }
+}
+
+#[test]
 fn an_interrupted_step_is_begun_again_and_counted() {
     let (_root, _place, mut record) = recorded(&begun(1));
     for n in 0..3 {

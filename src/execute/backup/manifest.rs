@@ -55,6 +55,8 @@ pub struct Stored {
     pub declared: String,
     /// Where it is, without links.
     pub path: String,
+    /// What is mounted that has its name: where.
+    pub mount: String,
     /// What the declared path said, where it is a link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,

@@ -76,6 +76,15 @@ pub(super) fn below(mounts: &[Mount], directory: &Path) -> Vec<Mount> {
     found
 }
 
+/// Where that is mounted which a directory's name is in.
+pub(super) fn above<'m>(mounts: &'m [Mount], directory: &Path) -> &'m Path {
+    let points = mounts.iter().map(|mount| mount.at.as_path());
+    let above = points.filter(|point| *point != directory && directory.starts_with(point));
+    above
+        .max_by_key(|point| point.components().count())
+        .unwrap_or(Path::new("/"))
+}
+
 /// proc(5): `36 35 98:0 /root /mount/point options fields… - type source superoptions`.
 fn parse(line: &[u8]) -> Option<Mount> {
     let mut words = line.split(|&byte| byte == b' ');
@@ -128,6 +137,23 @@ mod tests {
         };
         assert_eq!(mount, expected);
         assert_eq!(parse(b"40 27 7:1 / /var"), None);
+    }
+
+    #[test]
+    fn what_a_name_is_in() {
+        let mount = |at: &str| Mount {
+            id: 1,
+            at: at.into(),
+            kind: "ext4".to_owned(),
+            read_only: false,
+        };
+        let mounts = [mount("/"), mount("/srv/db"), mount("/srv")];
+        let above = |path: &str| above(&mounts, Path::new(path)).to_str().unwrap();
+        assert_eq!(above("/srv/db/data"), "/srv/db");
+        // The mount's own name is in the directory above it.
+        assert_eq!(above("/srv/db"), "/srv");
+        assert_eq!(above("/srv"), "/");
+        assert_eq!(above("/srv2"), "/");
     }
 
     #[test]

@@ -100,6 +100,7 @@ fn look_at(declared: &Path, index: usize, mounts: &[Mount]) -> Result<State, Bac
         stored: Stored {
             declared: chase::utf8(declared.as_os_str(), declared)?,
             path: chase::utf8(found.path.as_os_str(), declared)?,
+            mount: chase::utf8(mounts::above(mounts, &found.path).as_os_str(), declared)?,
             link,
             was,
         },

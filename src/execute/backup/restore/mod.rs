@@ -174,6 +174,13 @@ impl Parts {
             regions: Vec::new(),
         };
         for (index, stored) in manifest.directories.iter().enumerate() {
+            // What lies beneath a mount that is missing is not the state.
+            if mounts::above(&mounts, Path::new(&stored.path)) != Path::new(&stored.mount) {
+                return Err(BackupError::refused(
+                    &stored.path,
+                    "is not below the mount any more that it was below",
+                ));
+            }
             match &stored.was {
                 Was::Absent => parts.wholes.push(Whole::absent(stored, index)?),
                 Was::Directory { .. } => match entries::regions(stored, index, &mounts)? {

@@ -146,3 +146,27 @@ fn one_of_everything_comes_back() {
 
 mod hostile;
 mod random;
+
+#[test]
+fn nothing_is_restored_beneath_a_mount_that_is_missing() {
+    let room = Room::new();
+    let state = room.path("state");
+    fs::create_dir(&state).unwrap();
+    fs::write(state.join("file"), "before").unwrap();
+    let spot = room.spot(std::slice::from_ref(&state), "b");
+    take(&spot, std::slice::from_ref(&state), &Watch::quiet()).unwrap();
+    fs::write(state.join("file"), "half done").unwrap();
+    // It was taken when something was mounted right above.
+    let manifest = spot.directory().join("manifest.json");
+    let mut text: serde_json::Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
+    let now = text["directories"][0]["mount"].take();
+    text["directories"][0]["mount"] = state.parent().unwrap().to_str().unwrap().into();
+    fs::write(&manifest, text.to_string()).unwrap();
+    let error = restore(&spot, &Watch::quiet()).unwrap_err();
+    assert!(matches!(error, BackupError::Refused { .. }), "{error}");
+    assert_eq!(fs::read(state.join("file")).unwrap(), b"half done");
+    text["directories"][0]["mount"] = now;
+    fs::write(&manifest, text.to_string()).unwrap();
+    restore(&spot, &Watch::quiet()).unwrap();
+    assert_eq!(fs::read(state.join("file")).unwrap(), b"before");
+}

@@ -59,6 +59,7 @@ pub(super) fn on_machine(error: &MachineError) -> String {
         MachineError::Previous { .. } => {
             "Name another generation with `--from`, or say what the state is on with `nixmig stamp SERVICE VERSION`.".to_owned()
         }
+        MachineError::Unmounted { mount, .. } => format!("Mount it, with `mount {}` or by starting its unit.", mount.display()),
         MachineError::Path(_) | MachineError::Target(_) | MachineError::Mounts(_) => {
             "See that it is there and can be read; as root, if need be.".to_owned()
         }

@@ -1,5 +1,7 @@
 //! Owns why a machine cannot be looked at.
 
+use std::path::PathBuf;
+
 use crate::generation::ReadError;
 use crate::generation::closure::{ClosureError, PathError};
 use crate::record::RecordError;
@@ -25,6 +27,14 @@ pub enum MachineError {
     /// The generation that is asked for is not any more as it was.
     #[error(transparent)]
     Target(Box<ReadError>),
+    /// Its record is below a mount that is not there: what lies beneath is not the record.
+    #[error("{} is not mounted, and the record is below it, in {}", mount.display(), record.display())]
+    Unmounted {
+        /// The mount point.
+        mount: PathBuf,
+        /// Where the record is.
+        record: PathBuf,
+    },
     /// Its mounts cannot be told.
     #[error("what is mounted cannot be told")]
     Mounts(#[source] ClosureError),

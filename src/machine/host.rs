@@ -175,6 +175,13 @@ impl<'a> Host<'a> {
                 false => self.expected(toplevel.as_deref())?,
             },
         };
+        let own = &self.options.place.state_dir;
+        if let Some(mount) = built.expected.missing(&self.root, own, self.mounted()?) {
+            return Err(MachineError::Unmounted {
+                mount: mount.to_owned(),
+                record: own.clone(),
+            });
+        }
         let mut facts = BTreeMap::new();
         for name in names {
             let found = self.facts(&name, target.services.get(&name), &built, &mut notes)?;

@@ -5,7 +5,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::execute::{Arrival, Assumption, Engine, Executor, Known, Progress, Walk, WalkError, lock};
 use crate::generation::ReadOptions;
@@ -13,7 +13,7 @@ use crate::generation::closure::{ClosureError, Definitions, definitions};
 use crate::generation::gate::GateError;
 use crate::generation::reference::Closure;
 use crate::machine::{Host, MachineError, Planned};
-use crate::model::{Block, Generation, Recorded, ServiceName, Version};
+use crate::model::{Block, Generation, Kind, Recorded, ServiceName, Version};
 use crate::plan::{BaselineSource, Plan, ServicePlan, Step, program_of};
 use crate::record::{Event, LockError, Place, Record, RecordError, ServiceLock, View, Wait, roots};
 
@@ -286,7 +286,7 @@ impl Journey<'_, '_> {
         let target = definition
             .map(|definition| Known::read(name, definition))
             .transpose()?;
-        let past = self.past(name)?;
+        let past = self.past(name, need)?;
         // State that needs nothing runs with this generation's from now on, where nobody knows with which it did before.
         let own = target.as_ref().filter(|_| plan.steps.is_empty());
         let package = self.planned.package_before(name).or(own.and_then(Known::package));
@@ -319,7 +319,17 @@ impl Journey<'_, '_> {
                 let sources = plan.baseline.iter().flat_map(|baseline| &baseline.sources);
                 let sources: Vec<_> = sources.map(BaselineSource::to_string).collect();
                 let generation = &self.request.definitions.toplevel;
-                engine.meet(&is, &sources, generation).map(drop)
+                let met = engine.meet(&is, &sources, generation).map(drop);
+                if let (Ok(()), Some(past), false) = (&met, &past, plan.steps.is_empty()) {
+                    // Its state directories count while the run goes on.
+                    roots::keep(self.place, name, &past.definition)?;
+                    engine.record.append(&[Event::Defined {
+                        service: name.clone(),
+                        definition: past.definition.clone(),
+                        current: false,
+                    }])?;
+                }
+                met
             }
             Need::Correct => engine.stamp(&is, "its data says so").map(drop),
         };
@@ -341,9 +351,16 @@ impl Journey<'_, '_> {
         }))
     }
 
-    /// The definition that undoes what is applied, where the record has none.
-    fn past(&self, name: &ServiceName) -> Result<Option<Known>, MigrateError> {
-        let Some(toplevel) = self.planned.undoing.get(name) else {
+    /// The definition that undoes what is applied, where the record has none; of state that is met, that of the generation that
+    /// ran last.
+    fn past(&self, name: &ServiceName, need: Need) -> Result<Option<Known>, MigrateError> {
+        let before = self.planned.previous.as_ref().filter(|before| {
+            need == Need::Meet && before.kind == Kind::Closure && before.services.contains_key(name)
+        });
+        let before = before
+            .and_then(|before| before.identity.as_ref())
+            .map(PathBuf::from);
+        let Some(toplevel) = self.planned.undoing.get(name).or(before.as_ref()) else {
             return Ok(None);
         };
         let closure = Closure::at(toplevel);

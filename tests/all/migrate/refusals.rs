@@ -198,3 +198,34 @@ fn what_was_only_assumed_is_undone_when_somebody_vouches_for_it() {
     world.ends(0, &["migrate", "1"]);
     assert_eq!(world.log("db"), "data ");
 }
+
+#[test]
+fn a_record_that_is_not_mounted_is_not_made_anew() {
+    let world = World::usual();
+    let before = world.record();
+    world.mounts(3, &world.state_dir);
+    let refused = world.ends(1, &["migrate", "3"]);
+    assert!(
+        refused.contains("is not mounted, and the record is below it"),
+        "{refused}"
+    );
+    assert!(before == world.record());
+    assert_eq!(world.log("db"), format!("data {} ", V[0]));
+}
+
+#[test]
+fn state_that_is_met_and_moved_comes_back_to_where_it_was() {
+    let world = World::of(&[Kind::Plain, Kind::Plain]);
+    fs::write(world.state.join("db/log"), format!("data\n{}\n", V[0])).unwrap();
+    world.rewrite(3, "db", "/db\"]", "/moved\"]");
+    let (from, to) = (world.state.join("db"), world.state.join("moved"));
+    let script = format!("up-{}-script-end", V[1]);
+    world.at(
+        &script,
+        &format!("mv {} {}; exit 1", from.display(), to.display()),
+    );
+    world.ends(5, &["migrate", "3", "--from", "2"]);
+    assert_eq!(world.log("db"), format!("data {} ", V[0]));
+    assert_eq!(world.applied("db"), V[0]);
+    assert!(!to.exists());
+}

@@ -9,6 +9,7 @@
     reason = "a benchmark shows its figures"
 )]
 
+mod backup;
 mod built;
 mod evaluation;
 mod files;
@@ -16,11 +17,14 @@ mod files;
 mod fixtures;
 mod footprint;
 mod host;
+#[path = "../../tests/common/images.rs"]
+mod images;
 mod machine;
 mod measure;
 mod planning;
 mod report;
 mod source;
+mod steps;
 mod systems;
 
 use std::error::Error;
@@ -39,13 +43,14 @@ pub(crate) type Helper = fn(&Path) -> Outcome<()>;
 /// A part of the run, by how it is called; it may use a directory of its own.
 type Part = (&'static str, fn(&Path) -> Outcome<Vec<Comparison>>);
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("closure", |scratch| built::closures(fixtures()?, scratch)),
     ("derivation", |scratch| built::derivations(fixtures()?, scratch)),
     ("evaluation", |scratch| evaluation::compare(fixtures()?, scratch)),
     ("source", |scratch| source::compare(fixtures()?, scratch)),
     ("planning", planning::compare),
     ("machine", |scratch| host::plans(fixtures()?, scratch)),
+    ("backup", backup::compare),
     ("footprint", footprint::measure),
 ];
 
@@ -67,6 +72,7 @@ fn helper(arguments: &[OsString]) -> Option<Outcome<()>> {
     let helpers = [
         (files::FLAG, files::read as Helper),
         (planning::FLAG, planning::once),
+        (backup::FLAG, backup::apart),
     ];
     let mut helpers = helpers.into_iter().chain(source::FLAGS);
     let (_, help) = helpers.find(|(name, _)| *name == flag)?;

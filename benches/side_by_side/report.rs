@@ -4,11 +4,13 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Outcome;
 use crate::measure::Times;
 
 /// What was compared, and the line of each contender.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Comparison {
     /// What they did.
     pub(crate) what: String,
@@ -17,7 +19,7 @@ pub(crate) struct Comparison {
 }
 
 /// One contender's figures, as they are shown.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Line {
     name: String,
     figure: String,

@@ -20,7 +20,7 @@ use std::process::Command;
 pub(crate) const SIZE: u64 = 512 << 20;
 
 /// Says that a test is in its own mount namespace already.
-const APART: &str = "NIXMIG_TEST_APART";
+pub(crate) const APART: &str = "NIXMIG_TEST_APART";
 
 /// A kind of file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub(crate) fn apart(test: &str, body: impl FnOnce()) {
 }
 
 /// Why no image can be mounted here.
-fn missing() -> Option<String> {
+pub(crate) fn missing() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return Some("only root mounts images".to_owned());
     }

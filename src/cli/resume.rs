@@ -1,5 +1,6 @@
 //! `nixmig resume`: goes on after a step that failed or was interrupted.
 
+use nixmig::execute::Accepted;
 use nixmig::model::Block;
 use nixmig::record;
 
@@ -36,11 +37,22 @@ pub(super) fn run(args: &Resume) -> Result<Exit, Failure> {
             Stamped::On(version) => Some(version),
             Stamped::Head => return Err(Failure::AcceptedHead),
         };
-        let said = with_engine(&args.machine, service, "resumed", |engine| engine.accept(version))?;
-        tell(service, &said)?;
-        return Ok(Exit::Fine);
+        return accept(args, &Accepted::On(version));
+    }
+    if !choice.applied.is_empty() {
+        return accept(args, &Accepted::Exactly(choice.applied.clone()));
     }
     choices(args)
+}
+
+/// Takes the state for what somebody put it right to.
+fn accept(args: &Resume, accepted: &Accepted) -> Result<Exit, Failure> {
+    let service = &args.service;
+    let said = with_engine(&args.machine, service, "resumed", |engine| {
+        engine.accept(accepted)
+    })?;
+    tell(service, &said)?;
+    Ok(Exit::Fine)
 }
 
 /// Says what there is to choose from.

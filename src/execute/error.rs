@@ -117,6 +117,9 @@ pub enum Problem {
     /// A version that the state cannot be on.
     #[error("the state cannot be on {}", .0.map_or("no version".to_owned(), |version| version.to_string()))]
     NotThere(Option<Version>),
+    /// A version that does not tell which of these states is meant.
+    #[error("the run went through several states on that version")]
+    Ambiguous(Vec<Vec<Version>>),
     /// Steps that nobody acknowledged.
     #[error("{} not been acknowledged: what {} cannot be undone", unacknowledged(.0), if .0.len() == 1 { "it does" } else { "they do" })]
     Unacknowledged(Vec<Named>),
@@ -241,6 +244,17 @@ impl WalkError {
             Problem::NothingToResume => "`nixmig status` says how it is.".to_owned(),
             Problem::NothingToForget => "`nixmig status` says of which services it does.".to_owned(),
             Problem::NotThere(_) => format!("`nixmig history {service}` shows what it went through."),
+            Problem::Ambiguous(states) => {
+                let ways = states.iter().map(|state| {
+                    let versions: Vec<_> = state.iter().map(Version::to_string).collect();
+                    format!("`nixmig resume {service} --applied {}`", versions.join(","))
+                });
+                let ways: Vec<_> = ways.collect();
+                format!(
+                    "Say all that is applied, in the order of application: {}.",
+                    ways.join(", or ")
+                )
+            }
             Problem::Unacknowledged(steps) => {
                 let given: Vec<_> = steps
                     .iter()

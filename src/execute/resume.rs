@@ -1,6 +1,7 @@
 //! Owns what somebody decides: how it goes on after a failure, what the state is on, that it is to be forgotten. Each is one
 //! change of the record, and none runs a script but the restore that failed.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::backup;
@@ -21,6 +22,15 @@ pub struct Said {
     pub applied: Vec<Version>,
     /// Backups that the record does not know any more. They are somebody's to remove.
     pub backups: Vec<String>,
+}
+
+/// What state is accepted to be on after a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// The state of the run that ends with this version; on none, nothing is applied.
+    On(Option<Version>),
+    /// The state in which exactly these are applied, in this order.
+    Exactly(Vec<Version>),
 }
 
 /// What is said to be applied, and where that is from.
@@ -96,22 +106,21 @@ impl Engine<'_> {
         Ok(run)
     }
 
-    /// Takes it that the state is on `version`, or that nothing is applied, whatever the open run did. Its backups are left where
-    /// they are.
+    /// Takes it that the state is as is said, whatever the open run did. Its backups are left where they are.
     ///
     /// # Errors
     ///
-    /// Fails where nothing is to be decided, and where the run never went through such a state.
-    pub fn accept(&mut self, version: Option<Version>) -> Result<Said, WalkError> {
+    /// Fails where nothing is to be decided, where the run never went through such a state, and where it went through several.
+    pub fn accept(&mut self, accepted: &Accepted) -> Result<Said, WalkError> {
         let decide = |engine: &mut Self| {
             let recorded = engine.recorded()?;
             let (applied, backups) = match &recorded.open_run {
                 None if recorded.block.is_none() => return Err(Problem::NothingToResume),
-                None => (state_on(&[recorded.versions()], version)?, Vec::new()),
+                None => (state_on(&[recorded.versions()], accepted)?, Vec::new()),
                 Some(open) => {
                     let kept = open.steps.iter().filter_map(|step| step.backup.as_ref());
                     let kept = kept.map(|backup| backup.directory.clone());
-                    (state_on(&states(open), version)?, kept.collect())
+                    (state_on(&states(open), accepted)?, kept.collect())
                 }
             };
             let mut events: Vec<_> = engine.undoing(&recorded, &applied)?.into_iter().collect();
@@ -325,14 +334,29 @@ fn states(open: &OpenRun) -> Vec<Vec<Version>> {
     states
 }
 
-/// The state that ends with a version, or else has it as its newest.
-fn state_on(states: &[Vec<Version>], version: Option<Version>) -> Result<Vec<Version>, Problem> {
-    let Some(version) = version else {
-        return Ok(Vec::new());
+/// The state that is meant: by a version that it ends with, or else has as its newest.
+fn state_on(states: &[Vec<Version>], accepted: &Accepted) -> Result<Vec<Version>, Problem> {
+    let version = match accepted {
+        Accepted::On(None) => return Ok(Vec::new()),
+        Accepted::On(Some(version)) => version,
+        Accepted::Exactly(applied) => {
+            let there = states.contains(applied);
+            return match there {
+                true => Ok(applied.clone()),
+                false => Err(Problem::NotThere(applied.last().copied())),
+            };
+        }
     };
-    let last = states.iter().find(|state| state.last() == Some(&version));
-    let newest = || states.iter().find(|state| state.iter().max() == Some(&version));
-    last.or_else(newest)
-        .cloned()
-        .ok_or(Problem::NotThere(Some(version)))
+    let fits = |by: fn(&Vec<Version>) -> Option<&Version>| -> BTreeSet<&Vec<Version>> {
+        states.iter().filter(|state| by(state) == Some(version)).collect()
+    };
+    let mut fitting = fits(|state| state.last());
+    if fitting.is_empty() {
+        fitting = fits(|state| state.iter().max());
+    }
+    match fitting.len() {
+        0 => Err(Problem::NotThere(Some(*version))),
+        1 => Ok(fitting.into_iter().flatten().copied().collect()),
+        _ => Err(Problem::Ambiguous(fitting.into_iter().cloned().collect())),
+    }
 }

@@ -3,11 +3,12 @@
 //!
 //! Decides no order and no path, which are the plan's, and touches no state, which is the engine's.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::execute::{Arrival, Assumption, Engine, Executor, Known, Progress, Walk, WalkError, lock};
+use crate::execute::{
+    Arrival, Assumption, Engine, Executor, Known, Left, Problem, Progress, Walk, WalkError, lock,
+};
 use crate::generation::ReadOptions;
 use crate::generation::closure::{ClosureError, Definitions, definitions};
 use crate::generation::gate::GateError;
@@ -111,24 +112,31 @@ pub fn migrate(request: &Request<'_>) -> Result<Outcome, MigrateError> {
     let place = host.place().clone();
     drop(host);
 
-    let mut locks = BTreeMap::new();
-    // By name, so that two who want several never wait for each other.
-    for name in busy {
-        let lock = request.lock(&place, &name)?;
-        locks.insert(name, lock);
-    }
-    let mut record = Record::open(&place)?;
-    roots::keep_program(&place, request.program)?;
-    let mut stuck = BTreeMap::new();
-    for (name, lock) in &mut locks {
-        let mut engine = request.engine(&place, &mut record, lock, name);
-        if let Err(error) = engine.settle(Some(&request.definitions.toplevel)) {
-            stuck.insert(name.clone(), error);
+    let mut wanted = busy;
+    let (mut locks, mut record, mut stuck, mut host, mut planned) = loop {
+        // By name, so that two who want several never wait for each other.
+        let locks = wanted
+            .iter()
+            .map(|name| Ok((name.clone(), request.lock(&place, name)?)));
+        let mut locks: BTreeMap<_, _> = locks.collect::<Result<_, LockError>>()?;
+        let mut record = Record::open(&place)?;
+        roots::keep_program(&place, request.program)?;
+        let mut stuck = BTreeMap::new();
+        for (name, lock) in &mut locks {
+            let mut engine = request.engine(&place, &mut record, lock, name);
+            if let Err(error) = engine.settle(Some(&request.definitions.toplevel)) {
+                stuck.insert(name.clone(), error);
+            }
         }
-    }
-
-    let mut host = (request.look)()?;
-    let mut planned = host.plan(request.target.clone())?;
+        let host = (request.look)()?;
+        let planned = host.plan(request.target.clone())?;
+        let more = request.busy(&planned.plan, host.view());
+        if more.is_subset(&wanted) {
+            break (locks, record, stuck, host, planned);
+        }
+        // Somebody came between the two looks.
+        wanted.extend(more);
+    };
     let accepted = request.accepted(&planned.plan, &stuck);
     if !accepted.is_empty() {
         record.append(&accepted)?;
@@ -166,12 +174,15 @@ pub fn migrate(request: &Request<'_>) -> Result<Outcome, MigrateError> {
         let ended = if let Some(first) = journey.waits_for(plan) {
             Some(Ended::Waits(first.clone()))
         } else {
-            let lock = match locks.entry(name.clone()) {
-                Entry::Occupied(held) => held.into_mut(),
-                // Somebody came between the first look and the second.
-                Entry::Vacant(free) => free.insert(request.lock(&place, name)?),
-            };
-            journey.go(plan, lock)?
+            // Without a lock there is nothing to do for it.
+            let Some(lock) = locks.get_mut(name) else { continue };
+            match journey.go(plan, lock) {
+                Ok(ended) => ended,
+                // What became of the others is to be told, too.
+                Err(MigrateError::Record(error)) => Some(untouched(name, error.into())),
+                Err(MigrateError::Gate(error)) => Some(untouched(name, error.into())),
+                Err(error) => return Err(error),
+            }
         };
         journey.ended.extend(ended.map(|ended| (name.clone(), ended)));
     }
@@ -395,6 +406,15 @@ impl Journey<'_, '_> {
             .map(|(name, _)| name);
         order::waits_for(plan, &self.planned.target, stayed)
     }
+}
+
+/// A service that nothing was done to.
+fn untouched(name: &ServiceName, problem: Problem) -> Ended {
+    Ended::Failed(WalkError {
+        service: name.clone(),
+        what: Box::new(problem),
+        left: Left::Untouched,
+    })
 }
 
 fn recorded<'v>(view: Option<&'v View>, name: &ServiceName) -> Option<&'v Recorded> {

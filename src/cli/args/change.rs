@@ -77,6 +77,9 @@ pub(in crate::cli) struct Choice {
     /// The state was put right by hand, and is on this version now, or on `none`
     #[arg(long, value_name = "VERSION")]
     pub(in crate::cli) accept: Option<Stamped>,
+    /// The same where a version does not tell: exactly these are applied, in the order of application
+    #[arg(long, value_name = "VERSION,…", value_delimiter = ',')]
+    pub(in crate::cli) applied: Vec<Version>,
 }
 
 /// `nixmig forget`.

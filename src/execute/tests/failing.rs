@@ -162,7 +162,9 @@ fn without_protection_nothing_can_be_brought_back() {
         .unwrap_err();
     assert!(matches!(*error.what, Problem::NoBackup(_)), "{error}");
     let said = machine
-        .with(&Ears::new(0), |engine| engine.accept(Some(version(2))))
+        .with(&Ears::new(0), |engine| {
+            engine.accept(&Accepted::On(Some(version(2))))
+        })
         .unwrap();
     assert_eq!(said.applied, versions(&[1, 2]));
     machine.unhook("2024-01-02-up-script");

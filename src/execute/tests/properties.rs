@@ -55,7 +55,9 @@ fn resume(machine: &Machine) {
         Some(Block::Unrestored { backup: None, .. }) => {
             let really = machine.really();
             machine
-                .with(&Ears::new(0), |engine| engine.accept(really.last().copied()))
+                .with(&Ears::new(0), |engine| {
+                    engine.accept(&Accepted::Exactly(really.clone()))
+                })
                 .unwrap();
         }
     }

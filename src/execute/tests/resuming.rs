@@ -12,7 +12,9 @@ fn nothing_is_resumed_where_nothing_failed() {
             .with(&Ears::new(0), |engine| engine.restore_again().map(drop))
             .unwrap_err(),
         machine
-            .with(&Ears::new(0), |engine| engine.accept(None).map(drop))
+            .with(&Ears::new(0), |engine| {
+                engine.accept(&Accepted::On(None)).map(drop)
+            })
             .unwrap_err(),
     ] {
         assert!(matches!(*error.what, Problem::NothingToResume), "{error}");
@@ -30,11 +32,15 @@ fn what_is_accepted_must_be_a_state_of_the_run() {
     machine.hook("2024-01-02-up-restore", "exit 1");
     machine.migrate(&to).unwrap_err();
     let error = machine
-        .with(&Ears::new(0), |engine| engine.accept(Some(version(9))))
+        .with(&Ears::new(0), |engine| {
+            engine.accept(&Accepted::On(Some(version(9))))
+        })
         .unwrap_err();
     assert!(matches!(*error.what, Problem::NotThere(_)), "{error}");
     let said = machine
-        .with(&Ears::new(0), |engine| engine.accept(Some(version(1))))
+        .with(&Ears::new(0), |engine| {
+            engine.accept(&Accepted::On(Some(version(1))))
+        })
         .unwrap();
     assert_eq!(said.applied, versions(&[1]));
     // The only copies of what was are not removed by a word.
@@ -57,7 +63,7 @@ fn what_is_accepted_as_arrived_is_run_by_the_package_of_its_generation() {
         machine.migrate(&to).unwrap_err();
         let version = (accepted > 0).then(|| version(accepted));
         machine
-            .with(&Ears::new(0), |engine| engine.accept(version))
+            .with(&Ears::new(0), |engine| engine.accept(&Accepted::On(version)))
             .unwrap();
         let package = to.known.as_ref().unwrap().package().map(str::to_owned);
         assert_eq!(machine.recorded().package, package.filter(|_| arrived));

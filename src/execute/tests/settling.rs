@@ -141,7 +141,9 @@ fn an_unprotected_script_that_was_interrupted_is_a_failure() {
     assert!(machine.killed(&one, "run, script?".split(", ").count()).is_none());
     let error = machine.migrate(&one).unwrap_err();
     assert_eq!(error.left, Left::Unrestored { backup: None });
-    machine.with(&Ears::new(0), |engine| engine.accept(None)).unwrap();
+    machine
+        .with(&Ears::new(0), |engine| engine.accept(&Accepted::On(None)))
+        .unwrap();
     machine.migrate(&one).unwrap();
     machine.is_on(&[1]);
 }

@@ -347,6 +347,10 @@ impl<'a> Host<'a> {
         let of_this = roots.get(name).map_or(&[][..], Vec::as_slice);
         facts.trace = seen.stamp.or_else(|| facts::trace(of_this, unmet));
         facts.troubles = seen.troubles;
+        let backups = unmet.into_iter().flat_map(|unmet| &unmet.backups);
+        facts.troubles.extend(backups.map(|backup| Trouble::HalfDone {
+            backup: backup.clone(),
+        }));
         facts.fresh = match (seen.files, seen.empty) {
             (true, _) => Some(false),
             (false, true) => {

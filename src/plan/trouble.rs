@@ -51,6 +51,11 @@ pub enum Trouble {
         /// The mount point.
         mount: String,
     },
+    /// The record was lost, and a backup is there that only a run leaves which had not ended.
+    HalfDone {
+        /// The backup.
+        backup: String,
+    },
     /// It could not be looked at.
     Unread {
         /// What could not.
@@ -78,6 +83,7 @@ impl Trouble {
             | Self::Gone { .. }
             | Self::Empty { .. }
             | Self::Unmounted { .. }
+            | Self::HalfDone { .. }
             | Self::Unread { .. } => false,
             Self::Older { .. }
             | Self::Newer { .. }
@@ -112,6 +118,18 @@ impl Trouble {
                 format!(
                     "Find out whose data it is before anything runs on it. If it was brought here on purpose, take it over with \
                      {stamp}: the version that it is on."
+                ),
+            ),
+            Self::HalfDone { backup } => (
+                Code::Drift,
+                Severity::Refused,
+                format!(
+                    "a run of {name} had not ended when the record was lost, so its data may be half done: the backup {backup} is \
+                     there"
+                ),
+                format!(
+                    "Look at the data and at the backup, which is of before. Put the right one in place, and say what it is on with \
+                     {stamp}; then remove the backup."
                 ),
             ),
             Self::Older { directory, found } => (

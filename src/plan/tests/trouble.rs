@@ -59,6 +59,12 @@ fn each_kind_of_drift_has_words_of_its_own_and_a_way_out() {
             },
             "`mount /var`",
         ),
+        (
+            Trouble::HalfDone {
+                backup: "/var/lib/nixmig/backups/0123456789abcdef-1".to_owned(),
+            },
+            "`nixmig stamp db VERSION`",
+        ),
     ] {
         let known = |detected| Known {
             recorded: Some(&recorded),

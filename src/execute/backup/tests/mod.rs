@@ -20,8 +20,9 @@ struct Room {
 
 impl Room {
     fn new() -> Self {
-        // Not `/tmp`, which may be in memory.
-        let directory = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR").to_owned() + "/target").unwrap();
+        // Beside the tests, wherever they are built: `/tmp` may be in memory.
+        let tests = std::env::current_exe().unwrap();
+        let directory = tempfile::tempdir_in(tests.parent().unwrap()).unwrap();
         fs::create_dir_all(directory.path().join("nixmig/backups")).unwrap();
         Self { directory }
     }

@@ -58,8 +58,7 @@ impl Known {
 
     /// Whether its history has all of these versions, so that its downs undo them.
     pub fn has_all(&self, versions: &[Version]) -> bool {
-        let history = &self.gate.service.history;
-        versions.iter().all(|&version| history.contains(version))
+        self.gate.service.history.contains_all(versions)
     }
 }
 

@@ -85,9 +85,7 @@ impl Facts {
 
 /// Whether a definition has all that is applied: then its downs undo it.
 pub(super) fn undoes(past: Option<&Service>, recorded: &Recorded) -> bool {
-    let versions = recorded.versions();
-    let mut versions = versions.iter();
-    past.is_some_and(|past| versions.all(|&version| past.history.contains(version)))
+    past.is_some_and(|past| past.history.contains_all(&recorded.versions()))
 }
 
 /// Whether the stamps say that the data is what the record knows: every state directory carries its own, as it should be.
@@ -112,8 +110,8 @@ pub(super) fn moves(recorded: &Recorded, wanted: &Service) -> bool {
 /// Whether something of a service would have to be undone for a generation.
 pub(super) fn goes_down(recorded: &Recorded, wanted: Option<&Service>) -> bool {
     let versions = recorded.versions();
-    let mut versions = versions.iter();
-    versions.any(|&version| wanted.is_none_or(|wanted| !wanted.history.contains(version)))
+    let kept = wanted.is_some_and(|wanted| wanted.history.contains_all(&versions));
+    !versions.is_empty() && !kept
 }
 
 /// Whether a generation runs one of a service's units.

@@ -220,7 +220,7 @@ impl<'a> Host<'a> {
         Ok(Planned {
             target,
             plan,
-            previous: previous.clone(),
+            previous,
             undoing: undoing.collect(),
             notes,
         })

@@ -47,6 +47,11 @@ impl History {
         self.migrations.contains_key(&version)
     }
 
+    /// Whether it has all of these versions, so that its downs undo them.
+    pub fn contains_all(&self, versions: &[Version]) -> bool {
+        versions.iter().all(|&version| self.contains(version))
+    }
+
     /// One migration.
     pub fn get(&self, version: Version) -> Option<&Migration> {
         self.migrations.get(&version).map(Arc::as_ref)

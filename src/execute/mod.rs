@@ -3,6 +3,7 @@
 //! Walks the path that it is given and decides no order; knows no command line.
 
 pub mod backup;
+pub mod chain;
 mod definition;
 mod detect;
 mod direct;
@@ -19,6 +20,7 @@ mod script;
 mod settle;
 mod step;
 mod undo;
+pub mod units;
 
 pub use definition::Known;
 pub use detect::{Answer, detect};

@@ -186,7 +186,7 @@ fn the_flake_works_without_a_network() {
         assert!(gate.contains(line), "{line}: {gate}");
     }
     assert!(
-        gate.contains(&format!("-nixmig-{version}/bin/nixmig gate db\n")),
+        gate.contains(&format!("-nixmig-{version}/bin/nixmig gate db 2023-04-07\n")),
         "{gate}"
     );
     assert_eq!(

@@ -109,7 +109,21 @@ concatStrings [
   (concatMapStrings (migration name) (lib.attrValues service.steps))
   "\n[Service]\n"
   (line "Type" "oneshot")
+  # A backup takes as long as it takes, and what a step has begun it must be able to bring back.
   (line "TimeoutStartSec" "infinity")
+  (line "TimeoutStopSec" "infinity")
+  (line "KillMode" "mixed")
+  (line "OOMPolicy" "continue")
   (line "X-RestartIfChanged" "false")
-  (line "ExecStart" "${nixmig}/bin/nixmig gate ${name}")
+  # systemd runs what it read last. By the versions the gate sees when another system has been activated meanwhile.
+  (line "ExecStart" (
+    concatStringsSep " " (
+      [
+        "${nixmig}/bin/nixmig"
+        "gate"
+        name
+      ]
+      ++ lib.attrNames service.steps
+    )
+  ))
 ]

@@ -44,6 +44,7 @@ pub(crate) fn plans(fixtures: &Fixtures, scratch: &Path) -> Outcome<Vec<Comparis
     let place = Place {
         state_dir: scratch.join("state"),
         gc_roots: scratch.join("gcroots"),
+        guards: scratch.join("guards"),
     };
     let closure = Closure {
         toplevel: Toplevel::Path(system.clone()),
@@ -58,6 +59,7 @@ pub(crate) fn plans(fixtures: &Fixtures, scratch: &Path) -> Outcome<Vec<Comparis
         if command == "plan" {
             words.extend(["--state-dir".into(), place.state_dir.clone().into()]);
             words.extend(["--gc-roots".into(), place.gc_roots.clone().into()]);
+            words.extend(["--guards".into(), place.guards.clone().into()]);
         }
         Job::new(words).environment(systems.environment())
     };

@@ -34,6 +34,8 @@ pub(crate) fn walk(fs: Fs) -> Outcome<Comparison> {
             base.join("nixmig"),
             "--gc-roots".into(),
             base.join("gcroots/nixmig"),
+            "--guards".into(),
+            base.join("guards"),
         ];
         Job::new(words.map(OsStr::to_owned).chain(places.map(Into::into)))
     };

@@ -256,6 +256,9 @@ pub(super) struct Memory {
     /// The directory of what the garbage collector keeps for the way back
     #[arg(long, value_name = "DIR", default_value = "/nix/var/nix/gcroots/nixmig", value_hint = ValueHint::DirPath, hide_short_help = true)]
     gc_roots: PathBuf,
+    /// The directory of the guards of services, which systemd reads before any generation's units
+    #[arg(long, value_name = "DIR", default_value = "/etc/systemd/system.control", value_hint = ValueHint::DirPath, hide_short_help = true)]
+    guards: PathBuf,
     /// Believe the clock, though the record's last event is more than an hour ahead of it
     #[arg(long, hide_short_help = true)]
     pub(super) clock_is_right: bool,
@@ -323,6 +326,7 @@ impl Memory {
         Place {
             state_dir: inside(&self.state_dir),
             gc_roots: inside(&self.gc_roots),
+            guards: inside(&self.guards),
         }
     }
 }

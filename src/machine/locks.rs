@@ -66,6 +66,7 @@ mod tests {
         let place = Place {
             state_dir: directory.path().to_owned(),
             gc_roots: directory.path().to_owned(),
+            guards: directory.path().to_owned(),
         };
         let db = "db".parse().unwrap();
         assert!(!is_held(&place, &db));

@@ -16,6 +16,8 @@ pub struct Place {
     pub state_dir: PathBuf,
     /// The directory of its GC roots: `/nix/var/nix/gcroots/nixmig`.
     pub gc_roots: PathBuf,
+    /// The directory of its guards: `/etc/systemd/system.control`, which systemd reads before the units of any generation.
+    pub guards: PathBuf,
 }
 
 impl Place {

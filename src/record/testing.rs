@@ -22,6 +22,7 @@ pub(super) fn place() -> (tempfile::TempDir, Place) {
     let place = Place {
         state_dir: root.path().join("state"),
         gc_roots: root.path().join("gcroots/nixmig"),
+        guards: root.path().join("guards"),
     };
     (root, place)
 }

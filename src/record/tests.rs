@@ -211,6 +211,7 @@ fn memory_is_no_place() {
     let place = Place {
         state_dir: root.path().to_owned(),
         gc_roots: root.path().join("gcroots"),
+        guards: root.path().join("guards"),
     };
     assert!(matches!(
         Record::open(&place),

@@ -178,7 +178,9 @@ impl Demeter {
             .arg("--state-dir")
             .arg(self.directory.join("record"))
             .arg("--gc-roots")
-            .arg(self.directory.join("gcroots"));
+            .arg(self.directory.join("gcroots"))
+            .arg("--guards")
+            .arg(self.directory.join("guards"));
         nixmig
     }
 
@@ -187,6 +189,7 @@ impl Demeter {
         let place = Place {
             state_dir: self.directory.join("record"),
             gc_roots: self.directory.join("gcroots"),
+            guards: self.directory.join("guards"),
         };
         let view = record::look(&place).unwrap().unwrap();
         view.services.into_values().next().unwrap()

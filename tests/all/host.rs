@@ -66,6 +66,7 @@ impl Host {
         Place {
             state_dir: self.path("var/lib/nixmig"),
             gc_roots: self.path("nix/var/nix/gcroots/nixmig"),
+            guards: self.path("etc/systemd/system.control"),
         }
     }
 

@@ -318,6 +318,7 @@ impl Asked {
         let mut command = crate::cli::nixmig(&["plan", &self.generation]);
         command.arg("--state-dir").arg(&place.state_dir);
         command.arg("--gc-roots").arg(&place.gc_roots);
+        command.arg("--guards").arg(&place.guards);
         seen(&mut command, &[(&self.host.root(), "ROOT")])
     }
 

@@ -20,6 +20,7 @@ fn place(root: &Path) -> Place {
     Place {
         state_dir: root.join("state"),
         gc_roots: root.join("roots"),
+        guards: root.join("guards"),
     }
 }
 

@@ -132,6 +132,8 @@ impl World {
             .arg(self.state_dir())
             .arg("--gc-roots")
             .arg(self.record.join("gcroots/nixmig"))
+            .arg("--guards")
+            .arg(self.record.join("guards"))
             .env("NO_COLOR", "1")
             .env_remove("NIXMIG_FAULT")
             .stdin(Stdio::null())

@@ -149,6 +149,7 @@ impl Machine {
             place: Place {
                 state_dir: root.join("nixmig"),
                 gc_roots: root.join("gcroots/nixmig"),
+                guards: root.join("guards"),
             },
             root,
             _guard: None,

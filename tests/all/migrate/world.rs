@@ -321,7 +321,9 @@ impl World {
             .arg("--state-dir")
             .arg(&self.state_dir)
             .arg("--gc-roots")
-            .arg(self.path("gcroots/nixmig"));
+            .arg(self.path("gcroots/nixmig"))
+            .arg("--guards")
+            .arg(self.path("guards"));
         command.arg("--profile").arg(self.path("profiles/system"));
     }
 

@@ -41,6 +41,7 @@ let
   words = import ./words.nix { inherit lib; };
   history = import ./history.nix { inherit lib; };
   findCycle = import ./cycle.nix { inherit lib; };
+  findOverlaps = import ./overlap.nix { inherit lib; };
   ours = import ./types.nix { inherit lib; };
   serviceType = fixedName: import ./service.nix { inherit lib fixedName; };
   gateText = import ./gate.nix {
@@ -114,6 +115,21 @@ let
         message = "`${unitName}', which waits for the migrations of `${whereIs name}', has no ExecStart=: is it misspelt, or its service switched off? If it comes from `systemd.packages', set `systemd.services.${escapeNixIdentifier (removeSuffix ".service" unitName)}.overrideStrategy = \"asDropin\"'.";
       }
     ) service.requiredBy;
+
+  # Each service is backed up, restored and stamped by itself.
+  overlapAssertion =
+    { outer, inner }:
+    let
+      whose = directory: "${whereIs directory.name}.stateDirectories";
+    in
+    {
+      assertion = false;
+      message =
+        if outer.path == inner.path then
+          "`${whose outer}' and `${whose inner}' both have `${inner.path}': a directory holds the state of one service. Declare one service whose `requiredBy' names the units of both, or give each a directory of its own."
+        else
+          "`${whose inner}' has `${inner.path}', which lies in `${outer.path}' of `${whose outer}': a directory holds the state of one service. Name directories that hold nothing of the other.";
+    };
 
   warningsOf =
     name: service:
@@ -239,7 +255,9 @@ in
       ) config.system.build.migrations
     );
 
-    assertions = concatLists (mapAttrsToList assertionsOf config.system.build.migrations);
+    assertions =
+      concatLists (mapAttrsToList assertionsOf config.system.build.migrations)
+      ++ map overlapAssertion (findOverlaps config.system.build.migrations);
     warnings = concatLists (mapAttrsToList warningsOf config.system.build.migrations);
   };
 }

@@ -1,8 +1,9 @@
 //! Owns what is found out of one service, before the rules judge it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::state;
 use crate::execute::Answer;
 use crate::generation::closure;
 use crate::generation::closure::root::Root as Below;
@@ -27,6 +28,7 @@ pub(super) struct Facts {
     pub(super) trace: Option<String>,
     pub(super) fresh: Option<bool>,
     pub(super) running: bool,
+    pub(super) places: BTreeMap<String, String>,
     pub(super) troubles: Vec<Trouble>,
 }
 
@@ -42,6 +44,7 @@ impl Facts {
             trace: self.trace.as_deref(),
             fresh: self.fresh,
             running: self.running,
+            places: self.places.clone(),
             troubles: self.troubles.clone(),
         }
     }
@@ -60,6 +63,21 @@ impl Facts {
             }),
         }
         self.release = release(root, definition);
+    }
+
+    /// Takes where links lead from the state directories of its definitions.
+    pub(super) fn follow(&mut self, root: &Below, wanted: Option<&Service>) {
+        let services = self.past.iter().chain(wanted);
+        let directories = services.flat_map(|service| service.state_directories.value());
+        for directory in directories.flatten() {
+            // What cannot be looked at is a trouble of its own.
+            if let Ok(place) = state::whereabouts(root, Path::new(directory)) {
+                let place = root.inner(&place).to_string_lossy().into_owned();
+                if place != *directory {
+                    self.places.insert(directory.clone(), place);
+                }
+            }
+        }
     }
 
     /// Takes the answer of its `detect` script.

@@ -323,6 +323,7 @@ impl<'a> Host<'a> {
                 }
             }
         }
+        facts.follow(&self.root, wanted);
         asks &= facts.troubles.iter().all(Trouble::leaves_data);
         if let Some(wanted) = wanted.filter(|_| asks) {
             facts.answer(self.ask(wanted, built));

@@ -34,6 +34,28 @@ pub(super) fn place(root: &Root, directory: &Path) -> Result<Option<PathBuf>, Pa
     }
 }
 
+/// Where a state directory is, or would be made: links are followed as far as there are any.
+///
+/// # Errors
+///
+/// Fails where it cannot be looked at, and where links lead in a circle.
+pub(super) fn whereabouts(root: &Root, directory: &Path) -> Result<PathBuf, PathError> {
+    let place = root.locate(directory)?;
+    match root.resolve(&place) {
+        Err(PathError::Absent { .. } | PathError::Dangling { .. }) => {}
+        found => return found,
+    }
+    let (Some(parent), Some(name)) = (directory.parent(), directory.file_name()) else {
+        return Ok(place);
+    };
+    let place = whereabouts(root, parent)?.join(name);
+    match root.link(&place) {
+        // It leads to what is not there: not in a circle, which is told above.
+        Ok(Some(target)) => whereabouts(root, &root.inner(&place).with_file_name("").join(target)),
+        Ok(None) | Err(_) => Ok(place),
+    }
+}
+
 /// Looks for a regular file at a state directory. Links on the way are followed, but for those into the store: what lies
 /// there is no state. Ends at the first file that is found.
 ///
@@ -111,6 +133,34 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn links_are_followed_to_what_is_not_there_yet() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::new(directory.path()).unwrap();
+        let at = |path: &str| directory.path().join(path);
+        let of = |path: &str| root.inner(&whereabouts(&root, Path::new(path)).unwrap());
+        fs::create_dir_all(at("var/lib/private")).unwrap();
+        fs::create_dir_all(at("disk")).unwrap();
+        symlink("private/web", at("var/lib/web")).unwrap();
+        symlink("/disk/gone", at("srv")).unwrap();
+        symlink("/srv/../deep", at("var/lib/deep")).unwrap();
+        symlink("b", at("a")).unwrap();
+        symlink("a", at("b")).unwrap();
+        for (path, place) in [
+            ("/var/lib/web", "/var/lib/private/web"),
+            ("/var/lib/web/sub/x", "/var/lib/private/web/sub/x"),
+            ("/var/lib/none/x", "/var/lib/none/x"),
+            ("/srv/db", "/disk/gone/db"),
+            ("/disk", "/disk"),
+            ("/", "/"),
+        ] {
+            assert_eq!(of(path), Path::new(place), "{path}");
+        }
+        assert!(whereabouts(&root, Path::new("/a/x")).is_err());
+        fs::create_dir_all(at("disk/gone")).unwrap();
+        assert_eq!(of("/var/lib/deep"), Path::new("/disk/deep"));
+    }
 
     #[test]
     fn a_file_is_found_wherever_it_is() {

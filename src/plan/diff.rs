@@ -5,12 +5,23 @@ use std::collections::BTreeSet;
 use super::contact::{Evidence, first_contact};
 use super::programs::package;
 use super::service::{Premise, plan_service};
-use super::{Plan, Presence, ServicePlan, finding, lost, order, unknown, unmigrated};
+use super::shared::{self, Claim};
+use super::{Finding, Plan, Presence, ServicePlan, finding, lost, order, unknown, unmigrated};
 use crate::model::{Generation, Service};
 
 /// What would happen to the state of a machine that ran `old` and starts `new`, as far as the two of them tell.
 pub fn diff(old: &Generation, new: &Generation) -> Plan {
     let names: BTreeSet<_> = old.services.keys().chain(new.services.keys()).collect();
+    let gone = old.services.values();
+    let gone = gone.filter(|service| !new.services.contains_key(&service.name));
+    let starting = new
+        .services
+        .values()
+        .map(|service| Claim::new(service, true, None));
+    let claims: Vec<_> = starting
+        .chain(gone.map(|service| Claim::new(service, false, None)))
+        .collect();
+    let mut shared = shared::find(&claims);
     let mut plan = Plan::default();
     let mut before = Vec::new();
     let mut after = Vec::new();
@@ -18,7 +29,8 @@ pub fn diff(old: &Generation, new: &Generation) -> Plan {
         let (past, target) = (old.services.get(name), new.services.get(name));
         before.push(past);
         after.push(target);
-        plan.services.extend(service(old, new, past, target));
+        let shared = shared.remove(name).unwrap_or_default();
+        plan.services.extend(service(old, new, past, target, shared));
     }
     unmigrated::find(old, new, &mut plan);
     order::order(&mut plan, &before, &after);
@@ -36,6 +48,7 @@ fn service(
     new: &Generation,
     past: Option<&Service>,
     target: Option<&Service>,
+    shared: Vec<Finding>,
 ) -> Option<ServicePlan> {
     let premise = match (past, target) {
         (Some(past), Some(target)) => Premise {
@@ -48,7 +61,7 @@ fn service(
             expected: &target.history,
             assumed: Vec::new(),
             acknowledged: BTreeSet::new(),
-            findings: Vec::new(),
+            findings: shared,
         },
         (None, Some(target)) => {
             let evidence = Evidence {
@@ -66,7 +79,7 @@ fn service(
                 target: Some(target),
                 expected: &target.history,
                 acknowledged: BTreeSet::new(),
-                findings: contact.findings,
+                findings: contact.findings.into_iter().chain(shared).collect(),
             }
         }
         (Some(past), None) => {

@@ -53,6 +53,8 @@ pub enum Code {
     Masked,
     /// Steps of services that require each other run against that order, or one waits for another that is refused.
     DependencyOrder,
+    /// Two services keep their state in one directory, or one in that of the other.
+    SharedState,
     /// State is older than what its service still migrates from.
     TooOld,
     /// The new side no longer declares a service's migrations.
@@ -67,7 +69,7 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::OutOfOrder,
         Self::Diverged,
         Self::Edited,
@@ -80,6 +82,7 @@ impl Code {
         Self::Unmigrated,
         Self::Masked,
         Self::DependencyOrder,
+        Self::SharedState,
         Self::TooOld,
         Self::Lost,
         Self::Interrupted,
@@ -102,6 +105,7 @@ impl Code {
             Self::Unmigrated => "unmigrated",
             Self::Masked => "masked",
             Self::DependencyOrder => "dependency-order",
+            Self::SharedState => "shared-state",
             Self::TooOld => "too-old",
             Self::Lost => "lost",
             Self::Interrupted => "interrupted",

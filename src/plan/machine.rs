@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::contact::{Evidence, first_contact};
 use super::finding::Finding;
 use super::service::{Premise, plan_service};
+use super::shared::{self, Claim};
 use super::trouble::{self, Trouble};
 use super::{Plan, Presence, ServicePlan, blocked, finding, lost, order, unknown, unmigrated};
 use crate::model::{
@@ -50,6 +51,8 @@ pub struct Known<'a> {
     pub fresh: Option<bool>,
     /// Whether somebody walks its path right now.
     pub running: bool,
+    /// Where its state directories really are, by how they are declared, where that is another place.
+    pub places: BTreeMap<String, String>,
     /// What is wrong with its data, or could not be found out.
     pub troubles: Vec<Trouble>,
 }
@@ -68,6 +71,7 @@ pub fn machine(target: &Generation, machine: &Machine<'_>) -> Plan {
         .keys()
         .chain(recorded.map(|(name, _)| name))
         .collect();
+    let mut shared = shared::find(&claims(target, machine));
     let mut plan = Plan::default();
     let mut before = Vec::new();
     let mut after = Vec::new();
@@ -76,7 +80,9 @@ pub fn machine(target: &Generation, machine: &Machine<'_>) -> Plan {
         let wanted = target.services.get(name);
         before.push(known.past);
         after.push(wanted);
-        plan.services.push(service(name, target, wanted, known, machine));
+        let shared = shared.remove(name).unwrap_or_default();
+        let service = service(name, target, wanted, known, machine, shared);
+        plan.services.push(service);
     }
     match machine.previous.filter(|_| machine.switches) {
         Some(previous) => unmigrated::find(previous, target, &mut plan),
@@ -91,6 +97,18 @@ pub fn machine(target: &Generation, machine: &Machine<'_>) -> Plan {
     plan
 }
 
+/// Whose state is where: of what the generation declares, and of what else is remembered.
+fn claims<'a>(target: &'a Generation, machine: &'a Machine<'_>) -> Vec<Claim<'a>> {
+    let places = |name| machine.services.get(name).map(|known: &Known<'_>| &known.places);
+    let starting = target.services.values();
+    let starting = starting.map(|service| Claim::new(service, true, places(&service.name)));
+    let staying = machine.services.iter();
+    let staying = staying
+        .filter(|(name, known)| known.recorded.is_some() && !target.services.contains_key(*name))
+        .filter_map(|(_, known)| Some(Claim::new(known.past?, false, Some(&known.places))));
+    starting.chain(staying).collect()
+}
+
 /// Whether something of a service is left that a generation without it may have to know.
 fn matters(recorded: &Recorded) -> bool {
     !recorded.applied.is_empty() || recorded.open_run.is_some() || recorded.block.is_some()
@@ -102,9 +120,10 @@ fn service(
     wanted: Option<&Service>,
     known: &Known<'_>,
     machine: &Machine<'_>,
+    shared: Vec<Finding>,
 ) -> ServicePlan {
     let mut plan = match (wanted, known.recorded) {
-        (Some(wanted), _) => declared(wanted, known, machine),
+        (Some(wanted), _) => declared(wanted, known, machine, shared),
         (None, recorded) => {
             let recorded = recorded.map(Recorded::versions).unwrap_or_default();
             undeclared(name, &recorded, target, known, machine)
@@ -120,7 +139,7 @@ fn service(
 }
 
 /// A service that the generation declares.
-fn declared(wanted: &Service, known: &Known<'_>, machine: &Machine<'_>) -> ServicePlan {
+fn declared(wanted: &Service, known: &Known<'_>, machine: &Machine<'_>, shared: Vec<Finding>) -> ServicePlan {
     let recorded = known.recorded.map(Recorded::versions);
     let evidence = Evidence {
         detected: known.detected,
@@ -138,6 +157,7 @@ fn declared(wanted: &Service, known: &Known<'_>, machine: &Machine<'_>) -> Servi
         .and_then(|previous| previous.services.get(&wanted.name));
     let mut findings = contact.findings;
     findings.extend(witnessed(&wanted.name, known));
+    findings.extend(shared);
     plan_service(Premise {
         name: &wanted.name,
         presence: match recorded {

@@ -16,6 +16,7 @@ mod order;
 mod path;
 mod programs;
 mod service;
+mod shared;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod notation;
 mod oracle;
 mod order;
 mod properties;
+mod shared;
 mod trouble;
 mod unknown;
 mod unmigrated;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::contact::{Evidence, first_contact};
+use super::contact::{Contact, Evidence, first_contact};
 use super::programs::package;
 use super::service::{Premise, plan_service};
 use super::shared::{self, Claim};
@@ -68,7 +68,11 @@ fn service(
                 previous: Some(old),
                 ..Evidence::default()
             };
-            let contact = first_contact(target, &evidence);
+            // State that is another's, too, is not met: what there is of it says nothing of this one's.
+            let contact = match shared.is_empty() {
+                true => first_contact(target, &evidence),
+                false => Contact::default(),
+            };
             Premise {
                 name: &target.name,
                 presence: Presence::Gained,

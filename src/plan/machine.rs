@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::contact::{Evidence, first_contact};
+use super::contact::{Contact, Evidence, first_contact};
 use super::finding::Finding;
 use super::service::{Premise, plan_service};
 use super::shared::{self, Claim};
@@ -148,7 +148,14 @@ fn declared(wanted: &Service, known: &Known<'_>, machine: &Machine<'_>, shared: 
         fresh: known.fresh,
         previous: machine.previous,
     };
-    let contact = first_contact(wanted, &evidence);
+    // State that is another's, too, is not met: what there is of it says nothing of this one's.
+    let contact = match shared.is_empty() {
+        true => first_contact(wanted, &evidence),
+        false => Contact {
+            applied: recorded.clone().unwrap_or_default(),
+            ..Contact::default()
+        },
+    };
     let mut assumed = contact.assumed();
     assumed.extend(only_assumed(known));
     assumed.sort_unstable();

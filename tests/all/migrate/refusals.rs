@@ -1,10 +1,12 @@
 //! State that is not what the record has: each refused in its own words, and with a way out that works when it is walked.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
 use super::world::{Kind, Service, V, World, ended, is_root, said};
+use crate::cli::nixmig;
 use crate::images::apart;
 
 /// The `db` of a usual machine goes to generation 3, and there its state is on both versions.
@@ -228,4 +230,46 @@ fn state_that_is_met_and_moved_comes_back_to_where_it_was() {
     assert_eq!(world.log("db"), format!("data {} ", V[0]));
     assert_eq!(world.applied("db"), V[0]);
     assert!(!to.exists());
+}
+
+#[test]
+fn two_services_have_one_state() {
+    let world = World::usual();
+    world.generation(4, &[Service::new("db", 2), Service::new("web", 1)]);
+    symlink("db", world.state.join("web")).unwrap();
+    insta::assert_snapshot!("shared_by_a_link", world.seen(&["migrate", "4"]));
+    let planned = world.ends(0, &["plan", "4"]);
+    assert!(planned.contains("shared-state"), "{planned}");
+    assert_eq!(
+        (world.log("db"), world.applied("web")),
+        (format!("data {} ", V[0]), "unknown".to_owned())
+    );
+    // The way out: a directory of its own.
+    fs::remove_file(world.state.join("web")).unwrap();
+    world.ends(0, &["migrate", "4"]);
+    // Where paths tell, the generations alone do.
+    world.generation(5, &[Service::new("db", 2), Service::new("web", 1)]);
+    world.rewrite(5, "web", "/web\"]", "/db/web\"]");
+    let sides = [4, 5].map(|number| world.toplevel(number).display().to_string());
+    let mut diff = nixmig(&["diff", &sides[0], &sides[1]]);
+    insta::assert_snapshot!("shared_by_generations", world.seen_of(&mut diff));
+}
+
+#[test]
+fn a_service_got_another_name() {
+    let world = World::usual();
+    world.generation(4, &[Service::new("base", 2)]);
+    world.rewrite(4, "base", "/base\"]", "/db\"]");
+    insta::assert_snapshot!("renamed", world.seen(&["migrate", "4"]));
+    let refusal = world.ends(4, &["migrate", "4"]);
+    assert_eq!(world.log("db"), format!("data {} ", V[0]));
+    for (begins, fill) in [
+        ("nixmig forget db", &[][..]),
+        ("nixmig stamp base", &[("VERSION", V[0])]),
+    ] {
+        let output = world.types(&refusal, begins, fill);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    }
+    let planned = world.ends(0, &["plan", "4"]);
+    assert!(!planned.contains("refused"), "{planned}");
 }

@@ -17,7 +17,7 @@ pub trait Chain {
     /// # Errors
     ///
     /// Fails where that cannot be: nothing of the run is queued then, unless the answer was lost.
-    fn submit(&self, links: &Links<'_>) -> Result<(), UnitsError>;
+    fn submit(&self, links: &Links) -> Result<(), UnitsError>;
 
     /// Whether steps of a run are queued or at work.
     ///
@@ -32,11 +32,11 @@ pub trait Chain {
 
 /// The steps of a run that are to be run, and what they need of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Links<'a> {
+pub struct Links {
     /// Whose run it is.
-    pub service: &'a ServiceName,
+    pub service: ServiceName,
     /// The run.
-    pub run: &'a RunId,
+    pub run: RunId,
     /// Its unfinished steps, in order.
     pub steps: Vec<StepAt>,
     /// The units that must not be stopped before a step is, whatever it is doing.
@@ -45,10 +45,10 @@ pub struct Links<'a> {
     pub mounts: Vec<PathBuf>,
 }
 
-impl Links<'_> {
+impl Links {
     /// The unit that a step of a run is.
     pub fn unit(&self, step: &StepAt) -> String {
-        format!("{}{}.service", prefix(self.service, self.run), step.number)
+        format!("{}{}.service", prefix(&self.service, &self.run), step.number)
     }
 }
 

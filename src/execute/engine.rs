@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::apart::{Begun, Opened};
 use super::definition::{Known, units};
 use super::error::{Left, Named, Problem, WalkError};
 use super::occupancy::{self, Occupancy};
@@ -102,31 +103,9 @@ impl Engine<'_> {
     ///
     /// See [`WalkError`], which says how the state was left.
     pub fn walk(&mut self, walk: &Walk<'_>) -> Result<Arrival, WalkError> {
-        let run = match self.begin(walk) {
-            Ok(Some(run)) => run,
-            Ok(None) => {
-                return Ok(Arrival {
-                    run: None,
-                    applied: walk.applied.to_vec(),
-                });
-            }
-            Err(problem @ Problem::Open(_)) => {
-                let left = match self.settle(None)? {
-                    Settled::Abandoned { kept, .. } if !kept.is_empty() => Left::Partly(kept),
-                    Settled::Abandoned { .. } | Settled::Failed { .. } => Left::Restored,
-                    Settled::Nothing | Settled::Arrived(_) | Settled::GoesOn(_) | Settled::Blocked => {
-                        Left::Untouched
-                    }
-                };
-                return Err(self.error(problem, left));
-            }
-            Err(problem) => {
-                let left = match &problem {
-                    Problem::Unrestored(_) => self.unrestored(),
-                    _ => Left::Untouched,
-                };
-                return Err(self.error(problem, left));
-            }
+        let run = match self.begin(walk)? {
+            Begun::Nothing(arrival) => return Ok(arrival),
+            Begun::Open(opened) => opened.run,
         };
         for scene in &run.steps {
             let phase = self
@@ -142,8 +121,41 @@ impl Engine<'_> {
         self.arrive(&run)
     }
 
+    /// Makes sure that a path can be walked and records its run, which is open from then on; or finds the open one that goes there.
+    /// An open run that goes elsewhere is brought back, which changes what there is to plan.
+    ///
+    /// # Errors
+    ///
+    /// See [`WalkError`]: nothing of the path was begun.
+    pub fn begin(&mut self, walk: &Walk<'_>) -> Result<Begun, WalkError> {
+        match self.open(walk) {
+            Ok(Some(run)) => Ok(Begun::Open(Opened { run })),
+            Ok(None) => Ok(Begun::Nothing(Arrival {
+                run: None,
+                applied: walk.applied.to_vec(),
+            })),
+            Err(problem @ Problem::Open(_)) => {
+                let left = match self.settle(None)? {
+                    Settled::Abandoned { kept, .. } if !kept.is_empty() => Left::Partly(kept),
+                    Settled::Abandoned { .. } | Settled::Failed { .. } => Left::Restored,
+                    Settled::Nothing | Settled::Arrived(_) | Settled::GoesOn(_) | Settled::Blocked => {
+                        Left::Untouched
+                    }
+                };
+                Err(self.error(problem, left))
+            }
+            Err(problem) => {
+                let left = match &problem {
+                    Problem::Unrestored(_) => self.unrestored(),
+                    _ => Left::Untouched,
+                };
+                Err(self.error(problem, left))
+            }
+        }
+    }
+
     /// How a step that was not brought back left the state.
-    fn unrestored(&self) -> Left {
+    pub(super) fn unrestored(&self) -> Left {
         let view = self.record.view().ok();
         let recorded = view.as_ref().and_then(|view| view.services.get(self.service));
         match recorded.and_then(|recorded| recorded.block.as_ref()) {
@@ -156,7 +168,7 @@ impl Engine<'_> {
 
     /// Makes sure that the path can be walked, and begins the run, or finds the open one that goes there. None where there is
     /// nothing to do.
-    fn begin(&mut self, walk: &Walk<'_>) -> Result<Option<Run>, Problem> {
+    fn open(&mut self, walk: &Walk<'_>) -> Result<Option<Run>, Problem> {
         let view = self.record.view()?;
         let recorded = view.services.get(self.service).ok_or(Problem::NotMet)?;
         if recorded.versions() != walk.applied {
@@ -423,7 +435,7 @@ impl Engine<'_> {
     }
 
     /// Tells those who wait for the lock what it is held for. Whether they hear it changes nothing.
-    fn name_run(&mut self, run: &RunId) {
+    pub(super) fn name_run(&mut self, run: &RunId) {
         let _ = self.lock.name_run(run);
     }
 

@@ -7,6 +7,7 @@ use super::backup::BackupError;
 use super::occupancy::Occupied;
 use super::privileges::AccountError;
 use super::script::{ExecuteError, ScriptError};
+use super::units::UnitsError;
 use crate::generation::gate::GateError;
 use crate::model::{Direction, RunId, ServiceName, Version};
 use crate::record::{Outcome, RecordError, StepPart};
@@ -27,6 +28,8 @@ pub enum Left {
     },
     /// In the middle of a run, which is settled before anything else is done.
     Open,
+    /// In the middle of a run that goes on.
+    Running,
 }
 
 impl fmt::Display for Left {
@@ -52,6 +55,7 @@ impl fmt::Display for Left {
             Self::Open => {
                 f.write_str("The run is open: what it did is settled before anything else is done.")
             }
+            Self::Running => f.write_str("Its steps run to their end, or bring back what they did."),
         }
     }
 }
@@ -99,6 +103,21 @@ pub enum Problem {
     /// The run is not open any more.
     #[error("run {0} is not open any more: another has ended it")]
     Overtaken(RunId),
+    /// A step is not the next one of the run.
+    #[error("it is not the turn of the {0}: the run is elsewhere")]
+    Turn(Named),
+    /// The process of a step is gone, and did not report an end.
+    #[error("the process of the {0} was killed before it came to its end")]
+    Died(Named),
+    /// The steps could not be handed over.
+    #[error("the steps cannot be handed over: {0}")]
+    Units(#[from] UnitsError),
+    /// Whoever waited for the run was told to end. The run goes on.
+    #[error("run {0} goes on by itself")]
+    Detached(RunId),
+    /// What another process said of it.
+    #[error("{0}")]
+    Told(String),
     /// The step failed before, just as it is, and was brought back.
     #[error("the {0} failed before, just as it is defined now")]
     Blocked(Named),
@@ -230,9 +249,14 @@ impl WalkError {
             Problem::NotMet => format!(
                 "Say what the state is on with `nixmig stamp {service} VERSION`, or `none` where nothing is applied."
             ),
-            Problem::Changed | Problem::Open(_) | Problem::Overtaken(_) => {
-                "Run it again: it will be planned afresh.".to_owned()
-            }
+            Problem::Detached(run) => format!(
+                "Follow it with `journalctl -fu 'migrate-{service}-{run}-*'`; `nixmig status` says how it went."
+            ),
+            Problem::Changed
+            | Problem::Open(_)
+            | Problem::Overtaken(_)
+            | Problem::Turn(_)
+            | Problem::Died(_) => "Run it again: it will be planned afresh.".to_owned(),
             Problem::Blocked(_) | Problem::Failed { .. } if self.is_block() => format!(
                 "`nixmig history {service} --output` has its last words. Try it again as it is with `nixmig resume {service} --retry`, or \
                  start a generation that defines it otherwise or does without it."
@@ -294,6 +318,8 @@ impl WalkError {
             | Problem::Io { .. }
             | Problem::Blocked(_)
             | Problem::Failed { .. }
+            | Problem::Units(_)
+            | Problem::Told(_)
             | Problem::Interrupted(_) => "Put that right, and run it again.".to_owned(),
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Walks the path that it is given and decides no order; knows no command line.
 
+mod apart;
 pub mod backup;
 pub mod chain;
 mod definition;
@@ -22,6 +23,7 @@ mod step;
 mod undo;
 pub mod units;
 
+pub use apart::{Begun, Opened};
 pub use definition::Known;
 pub use detect::{Answer, detect};
 pub use direct::DirectExecutor;

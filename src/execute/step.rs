@@ -162,7 +162,7 @@ impl Engine<'_> {
                     Err(BackupError::Stopped) => Outcome::Interrupted,
                     Err(error) => Outcome::Error(error.to_string()),
                 };
-                self.ended(run, step, StepPart::Backup, &outcome, begun.elapsed(), "")?;
+                self.part_ended(run, step, StepPart::Backup, &outcome, begun.elapsed(), "")?;
                 match outcome {
                     Outcome::Done => Ok(()),
                     Outcome::Interrupted => Err(Trouble::Interrupted(self.signal())),
@@ -220,7 +220,7 @@ impl Engine<'_> {
             }) => return Err(Trouble::Interrupted(signal)),
             Err(error) => return Err(Trouble::failed(of, &error)),
         };
-        self.ended(run, step, of, &ended.outcome, ended.elapsed, &ended.output)?;
+        self.part_ended(run, step, of, &ended.outcome, ended.elapsed, &ended.output)?;
         match ended.outcome {
             outcome if outcome.is_good() => Ok(()),
             Outcome::Interrupted => Err(Trouble::Interrupted(self.signal())),
@@ -267,7 +267,7 @@ impl Engine<'_> {
     }
 
     /// Tells and logs that a part of a step ended.
-    pub(super) fn ended(
+    pub(super) fn part_ended(
         &mut self,
         run: &Run,
         step: &Scene,

@@ -51,8 +51,14 @@ impl Engine<'_> {
             Trouble::NotBegun(problem @ (Problem::NotMet | Problem::Changed | Problem::Overtaken(_))) => {
                 return self.error(problem, Left::Open);
             }
-            Trouble::NotBegun(problem) => (problem, RunOutcome::Abandoned),
-            Trouble::Interrupted(signal) => (Problem::Interrupted(signal), RunOutcome::Abandoned),
+            Trouble::NotBegun(problem) => {
+                self.note_end(run, step, Outcome::Error(problem.to_string()));
+                (problem, RunOutcome::Abandoned)
+            }
+            Trouble::Interrupted(signal) => {
+                self.note_end(run, step, Outcome::Interrupted);
+                (Problem::Interrupted(signal), RunOutcome::Abandoned)
+            }
             Trouble::Failed {
                 part,
                 outcome,
@@ -110,6 +116,18 @@ impl Engine<'_> {
             Ok(_) => self.error(problem, Left::Untouched),
             Err(stuck) => self.stuck(run, stuck, Some(problem)),
         }
+    }
+
+    /// Writes down why a step was not begun, or that it was interrupted. Where that fails, the record is no worse for it.
+    fn note_end(&mut self, run: &Run, step: &Scene, outcome: Outcome) {
+        let _ = self.record.append(&[Event::PartEnded {
+            run: run.id.clone(),
+            n: step.n,
+            part: StepPart::Prepare,
+            outcome,
+            milliseconds: 0,
+            output: String::new(),
+        }]);
     }
 
     /// Brings all steps of an open run back that did something, newest first. Steps without a backup stay applied: these.
@@ -232,7 +250,7 @@ impl Engine<'_> {
                 }
             }
         };
-        self.ended(run, step, part, &outcome, elapsed, &output)?;
+        self.part_ended(run, step, part, &outcome, elapsed, &output)?;
         Ok(match outcome.is_good() {
             true => Ok(()),
             false => Err((outcome, output)),

@@ -19,6 +19,7 @@ use super::seal;
 use super::tables::{self, TableError};
 use super::view::View;
 use super::{Place, RecordError, handover, random};
+use crate::model::RunId;
 
 /// How long another process may write before this one gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -300,6 +301,15 @@ impl Record {
         let view = view?;
         ended.map_err(|error| RecordError::sqlite(&self.path, error))?;
         Ok(view)
+    }
+
+    /// What happened in a run, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the log cannot be read.
+    pub fn of_run(&self, run: &RunId) -> Result<Vec<Event>, RecordError> {
+        log::of_run(&self.connection, run).map_err(|error| RecordError::table(&self.path, error))
     }
 
     /// Remembers that something happened: all of it or, after an error, nothing. It is on disk when this returns.

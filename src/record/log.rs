@@ -106,6 +106,20 @@ pub(super) fn each(
     Ok(())
 }
 
+/// The events of one run, oldest first.
+pub(super) fn of_run(connection: &Connection, run: &RunId) -> Result<Vec<Event>, TableError> {
+    let mut statement = connection.prepare("SELECT seq, body FROM event WHERE run = ?1 ORDER BY seq")?;
+    let mut rows = statement.query([run.as_str()])?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next()? {
+        let body = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+        let seq: u64 = row.get(0)?;
+        let event = serde_json::from_str(body);
+        events.push(event.map_err(|error| TableError::Row(format!("event {seq}: {error}")))?);
+    }
+    Ok(events)
+}
+
 /// The events that a filter takes, oldest first.
 pub(super) fn filtered(connection: &Connection, filter: &Filter) -> Result<Vec<Logged>, TableError> {
     let mut events = Vec::new();

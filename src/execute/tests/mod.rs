@@ -20,6 +20,7 @@ use crate::plan::{Premise, Presence, ServicePlan, plan_service};
 use crate::record::stamp;
 use crate::record::{Filter, Logged, Place, Record, ServiceLock, View, Wait, history, lock_service};
 
+mod apart;
 mod dying;
 mod failing;
 mod moving;

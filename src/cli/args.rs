@@ -15,7 +15,7 @@ use super::exit;
 
 mod change;
 
-pub(super) use change::{Forget, Migrate, Rebuild, RecordCommand, Resume, Stamp, Stamped};
+pub(super) use change::{Action, Check, Forget, Migrate, Rebuild, RecordCommand, Resume, Stamp, Stamped};
 
 /// nixmig's command line.
 #[derive(Debug, Parser)]
@@ -43,7 +43,7 @@ impl Cli {
     pub(super) fn described() -> clap::Command {
         let mut command = Self::command();
         let guide = guide();
-        for name in ["diff", "show", "plan", "migrate"] {
+        for name in ["diff", "show", "plan", "check", "migrate"] {
             command = command.mut_subcommand(name, |command| command.after_long_help(&guide));
         }
         command.after_long_help(guide)
@@ -65,6 +65,8 @@ pub(super) enum Command {
     History(History),
     /// List what this machine can start, and whether its state may go there
     Generations(Generations),
+    /// Say before a switch whether the state of this machine may follow, as NixOS asks
+    Check(Check),
     /// Bring the state of this machine to what a generation expects
     Migrate(Migrate),
     /// Say what the state of a service is on, without running anything

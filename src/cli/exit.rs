@@ -32,7 +32,7 @@ pub(super) const MEANINGS: [(Exit, &str); 6] = [
     ),
     (
         Exit::Refused,
-        "something is refused: `migrate`, and others where --exit-code was given",
+        "something is refused: `migrate`, `check`, and others where --exit-code was given",
     ),
     (
         Exit::Resume,

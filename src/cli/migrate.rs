@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::Path;
 
 use nixmig::execute::{Executor as _, detect, occupancy};
@@ -11,16 +10,16 @@ use nixmig::generation::reference::Reference;
 use nixmig::machine::{Host, Planned};
 use nixmig::migrate::{Ended, MigrateError, Outcome, Request, migrate};
 use nixmig::model::{ServiceName, Version};
-use nixmig::plan::{Plan, ServicePlan, Severity, Step};
+use nixmig::plan::{Plan, Severity};
 use nixmig::record::Wait;
-use nixmig::report::{self, Diff as Report, Format, Migrated, Origin, Went, escape, names};
+use nixmig::report::{self, Diff as Report, Format, Migrated, Origin, Went, names};
 
 use super::args::Migrate;
 use super::change::{executor, place, program};
 use super::diagnostic::{self, Failure};
 use super::exit::Exit;
 use super::progress::Follower;
-use super::{machine, output, read};
+use super::{confirm, machine, output, read};
 
 pub(super) fn run(args: &Migrate) -> Result<Exit, Failure> {
     let place = place(&args.machine)?;
@@ -67,7 +66,7 @@ pub(super) fn run(args: &Migrate) -> Result<Exit, Failure> {
         cgroups: Path::new(occupancy::CGROUPS),
         wait: if args.no_wait { Wait::Not } else { Wait::Forever },
         acknowledge: &acknowledge,
-        confirm: &confirm,
+        confirm: &confirm::at_terminal,
         show: &|host, planned| show(host, planned, wanted.as_ref(), format),
     };
     let outcome = migrate(&request).map_err(failure)?;
@@ -192,27 +191,6 @@ fn show(host: &Host<'_>, planned: &Planned, wanted: Option<&BTreeSet<ServiceName
     };
     // What cannot be shown now cannot be shown at the end either, and is said then.
     let _ = output::print(&report.write(format, options));
-}
-
-/// Asks at the terminal for the name of the service, where there is one.
-fn confirm(service: &ServicePlan, steps: &[&Step]) -> bool {
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return false;
-    }
-    let name = &service.name;
-    for step in steps {
-        let warn = step.action().warn.value().and_then(|warn| warn.text.as_deref());
-        let what = warn.unwrap_or("It has no script that undoes it.");
-        let direction = step.direction.name();
-        output::complain(&format!(
-            "{name}: {direction} {}: {}\n",
-            step.version(),
-            escape(what)
-        ));
-    }
-    output::complain("Type the name of the service to accept this: ");
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).is_ok() && line.trim() == name.as_str()
 }
 
 fn failure(error: MigrateError) -> Failure {

@@ -3,7 +3,9 @@
 mod advice;
 mod args;
 mod change;
+mod check;
 mod completions;
+mod confirm;
 mod diagnostic;
 mod diff;
 mod exit;
@@ -70,6 +72,7 @@ pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Status(args) => status::run(args),
         Command::History(args) => history::run(args),
         Command::Generations(args) => generations::run(args),
+        Command::Check(args) => check::run(args),
         Command::Migrate(args) => migrate::run(args),
         Command::Stamp(args) => stamp::run(args),
         Command::Resume(args) => resume::run(args),

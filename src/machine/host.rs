@@ -49,6 +49,7 @@ pub type Readable = Result<Generation, ReadError>;
 /// A machine that is looked at. What is looked at once is remembered; what no plan needs is not looked at.
 pub struct Host<'a> {
     options: Options<'a>,
+    before_switch: bool,
     root: Root,
     view: Option<View>,
     bootables: OnceCell<Bootables>,
@@ -104,6 +105,7 @@ impl<'a> Host<'a> {
         let view = record::look(&options.place).map_err(MachineError::Record)?;
         Ok(Self {
             options,
+            before_switch: false,
             root,
             view,
             bootables: OnceCell::new(),
@@ -111,6 +113,14 @@ impl<'a> Host<'a> {
             mounted: OnceCell::new(),
             answers: RefCell::default(),
         })
+    }
+
+    /// The same machine before a switch, when what a generation mounts besides those that are mounted now is not there yet: the
+    /// state is where it will be moved from, and its gate looks again.
+    #[must_use]
+    pub fn before_switch(mut self) -> Self {
+        self.before_switch = true;
+        self
     }
 
     /// What is recorded; none where there is no record.
@@ -172,7 +182,7 @@ impl<'a> Host<'a> {
             definitions: OnceCell::new(),
             expected: match names.is_empty() {
                 true => Expected::default(),
-                false => self.expected(toplevel.as_deref())?,
+                false => self.wanted_mounts(toplevel.as_deref(), runs.as_deref())?,
             },
         };
         let own = &self.options.place.state_dir;
@@ -438,6 +448,15 @@ impl<'a> Host<'a> {
             },
             Err(error) => Answer::Unasked(error.to_string()),
         }
+    }
+
+    /// The mounts that have to be there for a generation.
+    fn wanted_mounts(&self, toplevel: Option<&Path>, runs: Option<&Path>) -> Result<Expected, MachineError> {
+        let wanted = self.expected(toplevel)?;
+        Ok(match self.before_switch && toplevel != runs {
+            true => wanted.and(&self.expected(runs)?),
+            false => wanted,
+        })
     }
 
     /// The mounts that a generation asks for; of one that is not built none are known.

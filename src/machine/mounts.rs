@@ -54,6 +54,11 @@ impl Expected {
         Ok(Self(points))
     }
 
+    /// The mount points that another generation asks for as well.
+    pub(super) fn and(&self, other: &Self) -> Self {
+        Self(self.0.intersection(&other.0).cloned().collect())
+    }
+
     /// The outermost mount point above `path`, or there, where nothing is mounted.
     pub(super) fn missing(&self, root: &Root, path: &Path, mounted: &Mounted) -> Option<&Path> {
         let mut above = self.0.iter().filter(|point| path.starts_with(point));

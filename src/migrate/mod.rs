@@ -18,9 +18,11 @@ use crate::model::{Block, Generation, Kind, Recorded, ServiceName, Version};
 use crate::plan::{BaselineSource, Plan, ServicePlan, Step, program_of};
 use crate::record::{Event, LockError, Place, Record, RecordError, ServiceLock, View, Wait, roots};
 
+mod accept;
 mod need;
 mod order;
 
+pub use accept::Asked;
 pub use need::{Need, need};
 
 /// What is to be brought about, and by what means.
@@ -137,7 +139,12 @@ pub fn migrate(request: &Request<'_>) -> Result<Outcome, MigrateError> {
         // Somebody came between the two looks.
         wanted.extend(more);
     };
-    let accepted = request.accepted(&planned.plan, &stuck);
+    let asked = Asked {
+        of: &|name| request.wants(name) && !stuck.contains_key(name),
+        acknowledge: request.acknowledge,
+        confirm: request.confirm,
+    };
+    let accepted = asked.accepted(&planned.plan);
     if !accepted.is_empty() {
         record.append(&accepted)?;
         host = (request.look)()?;
@@ -239,39 +246,6 @@ impl Request<'_> {
             progress: self.progress,
             cgroups: self.cgroups,
         }
-    }
-
-    /// What is accepted now of what stands in the way, to be recorded.
-    fn accepted(&self, plan: &Plan, stuck: &BTreeMap<ServiceName, WalkError>) -> Vec<Event> {
-        let mut events = Vec::new();
-        for service in plan
-            .services
-            .iter()
-            .filter(|service| need::wants_acceptance(service))
-        {
-            let name = &service.name;
-            if !self.wants(name) || stuck.contains_key(name) {
-                continue;
-            }
-            let steps = service.steps.iter().filter(|step| step.needs_acknowledgement);
-            let steps: Vec<_> = steps.collect();
-            let given = |step: &&Step| self.acknowledge.contains(&(name.clone(), step.version()));
-            let by = if steps.iter().all(given) {
-                "--acknowledge"
-            } else if (self.confirm)(service, &steps) {
-                "typed at the terminal"
-            } else {
-                continue;
-            };
-            events.extend(steps.iter().map(|step| Event::Acknowledged {
-                service: name.clone(),
-                version: step.version(),
-                direction: step.direction.into(),
-                digest: step.action().digest,
-                by: by.to_owned(),
-            }));
-        }
-        events
     }
 }
 

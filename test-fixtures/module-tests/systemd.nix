@@ -41,6 +41,7 @@ in
   options = {
     assertions = option (types.listOf types.unspecified) [ ];
     warnings = option (types.listOf types.str) [ ];
+    system.preSwitchChecks = option (types.attrsOf types.str) { };
     system.build = option (types.submoduleWith {
       modules = [ { freeformType = types.lazyAttrsOf (types.uniq types.unspecified); } ];
     }) { };
@@ -74,6 +75,7 @@ in
         gated = mapAttrs (_: unit: { inherit (unit) requires after unitConfig; }) (
           filterAttrs (_: unit: unit.requires != [ ] || unit.unitConfig != { }) config.systemd.services
         );
+        checks = config.system.preSwitchChecks;
         inherit (config) warnings;
         failed = map (assertion: assertion.message) (
           filter (assertion: !assertion.assertion) config.assertions

@@ -8,6 +8,56 @@ use nixmig::model::{ServiceName, Version};
 
 use super::{List, Machine};
 
+/// `nixmig check`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Check {
+    /// The generation that is to be switched to: its toplevel, built
+    #[arg(
+        value_name = "TOPLEVEL",
+        long_help = "The generation that is to be switched to, built: its toplevel, or another reference: see below",
+        value_hint = ValueHint::AnyPath
+    )]
+    pub(in crate::cli) generation: OsString,
+    /// What is to be done with it: switch, boot, test, dry-activate or check
+    #[arg(
+        value_name = "ACTION",
+        long_help = "What is to be done with it, as NixOS passes it to its checks: switch, boot, test, \
+        dry-activate or check. What is accepted is stored for the first three alone"
+    )]
+    pub(in crate::cli) action: Option<Action>,
+    /// Accept what this step destroys, from now on; may be given several times
+    #[arg(long, value_name = "SERVICE@VERSION")]
+    pub(in crate::cli) acknowledge: Vec<Accepted>,
+    #[command(flatten)]
+    pub(in crate::cli) machine: Machine,
+}
+
+/// What is to be done with a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum Action {
+    /// It starts now, and whenever the machine does.
+    Switch,
+    /// It starts when the machine does the next time.
+    Boot,
+    /// It starts now.
+    Test,
+    /// Nothing is done: `dry-activate`, `check`, and what later systems may think of.
+    Nothing,
+}
+
+impl FromStr for Action {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "switch" => Self::Switch,
+            "boot" => Self::Boot,
+            "test" => Self::Test,
+            _ => Self::Nothing,
+        })
+    }
+}
+
 /// `nixmig migrate`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Migrate {

@@ -57,6 +57,21 @@ let
     extraDependencies = "";
   };
 
+  checks =
+    set:
+    lib.concatStrings (
+      lib.mapAttrsToList (name: text: ''
+        # pre-switch check ${name}
+        (
+          ${text}
+        )
+        if [[ $? != 0 ]]; then
+          echo "Pre-switch check '${name}' failed"
+          exit 1
+        fi
+      '') set
+    );
+
   failed = lib.filter (check: !check.assertion) config.assertions;
   failures = lib.concatMapStringsSep "\n" (check: "- ${check.message}") failed;
 
@@ -127,6 +142,13 @@ in
           default = config.system.nixos.version;
           description = "What the boot menu and `nixos-version` show.";
         };
+      };
+
+      preSwitchChecks = mkOption {
+        type = types.attrsOf types.str;
+        default = { };
+        apply = set: set // { script = pkgs.writeShellScript "pre-switch-checks" (checks set); };
+        description = "Shell fragments that run before a switch, with the system and the action as their arguments.";
       };
 
       systemBuilderCommands = mkOption {

@@ -1,6 +1,7 @@
 //! The commands that change a machine, through the program itself: what they say and end with, what they leave, and that
 //! what they advise works when it is typed.
 
+mod check;
 mod commands;
 mod disks;
 mod refusals;

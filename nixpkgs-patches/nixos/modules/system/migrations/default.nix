@@ -157,6 +157,8 @@ let
     ) (history.suspectDirectories service);
 in
 {
+  imports = [ ./check.nix ];
+
   options = {
     services.nixmig = {
       enable = mkEnableOption "migrating the state of services between systems with nixmig";

@@ -57,8 +57,8 @@ impl Facts {
         };
         match gate::read(name, &definition.unit, definition.text.as_bytes()) {
             Ok(gate) => self.past = gate.map(|gate| gate.service),
-            Err(error) => self.troubles.push(Trouble::Unread {
-                what: format!("its definition in the record, {}", definition.unit),
+            Err(error) => self.troubles.push(Trouble::Misread {
+                unit: definition.unit.clone(),
                 reason: error.to_string(),
             }),
         }

@@ -41,7 +41,7 @@ impl Eyes<'_> {
         let path = Path::new(directory);
         let unread = |reason: String| {
             Sight::Trouble(Trouble::Unread {
-                what: directory.to_owned(),
+                directory: directory.to_owned(),
                 reason,
             })
         };
@@ -137,7 +137,7 @@ impl Eyes<'_> {
                     directory: directory.clone(),
                 },
                 Err(error) => Trouble::Unread {
-                    what: directory.clone(),
+                    directory: directory.clone(),
                     reason: error.to_string(),
                 },
             };
@@ -177,7 +177,7 @@ impl Eyes<'_> {
                         Err(error) => {
                             empty = false;
                             found.troubles.push(Trouble::Unread {
-                                what: directory.clone(),
+                                directory: directory.clone(),
                                 reason: error.to_string(),
                             });
                         }

@@ -56,10 +56,17 @@ pub enum Trouble {
         /// The backup.
         backup: String,
     },
-    /// It could not be looked at.
+    /// It could not be looked at, so nobody knows whose data it is, or whether it is there.
     Unread {
-        /// What could not.
-        what: String,
+        /// The directory.
+        directory: String,
+        /// Why.
+        reason: String,
+    },
+    /// The definition that the record keeps to undo what is applied is not understood.
+    Misread {
+        /// Its unit file.
+        unit: String,
         /// Why.
         reason: String,
     },
@@ -88,6 +95,7 @@ impl Trouble {
             Self::Older { .. }
             | Self::Newer { .. }
             | Self::Unstamped { .. }
+            | Self::Misread { .. }
             | Self::Undetected { .. }
             | Self::Unasked { .. } => true,
         }
@@ -184,14 +192,18 @@ impl Trouble {
                      touches it."
                 ),
             ),
-            Self::Unread { what, reason } => (
+            Self::Unread { directory, reason } => (
                 Code::Unknown,
-                match recorded {
-                    Some(_) => Severity::Warning,
-                    None => Severity::Refused,
-                },
-                format!("the state of {name} could not be looked at, {what}: {reason}"),
+                Severity::Refused,
+                format!("the state of {name} in {directory} could not be looked at: {reason}"),
                 "Run it as root, and see that the directory can be read.".to_owned(),
+            ),
+            // Whether anything has to be undone is another matter, and then refused for want of a script.
+            Self::Misread { unit, reason } => (
+                Code::Unknown,
+                Severity::Warning,
+                format!("the record's definition of {name}, {unit}, is not understood: {reason}"),
+                format!("Have another kept in its place: say what the state is on with {stamp}."),
             ),
             Self::Undetected { reason } => (
                 Code::Unknown,

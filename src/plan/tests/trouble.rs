@@ -90,6 +90,40 @@ fn each_kind_of_drift_has_words_of_its_own_and_a_way_out() {
 }
 
 #[test]
+fn state_that_nobody_can_look_at_is_not_started_on() {
+    let recorded = recorded("1");
+    let of = |trouble: &Trouble, history: &str| {
+        let known = Known {
+            recorded: Some(&recorded),
+            troubles: vec![trouble.clone()],
+            ..Known::default()
+        };
+        of(&generation("2", [service("db", history)]), known)
+    };
+    let reason = || "Input/output error".to_owned();
+    let unread = Trouble::Unread {
+        directory: "/var/lib/db".to_owned(),
+        reason: reason(),
+    };
+    for history in ["1", "1 2", ""] {
+        let plan = of(&unread, history);
+        assert_eq!(only(&plan.findings, Code::Unknown).severity, Severity::Refused);
+        assert_eq!(steps(&plan), "");
+    }
+    // The state is known, and only its way down is not.
+    let misread = Trouble::Misread {
+        unit: "/nix/store/x/migrate-db.service".to_owned(),
+        reason: reason(),
+    };
+    for (history, refused) in [("1", false), ("1 2", false), ("", true)] {
+        let plan = of(&misread, history);
+        assert_eq!(plan.is_refused(), refused, "{history}");
+        let finding = plan.findings.iter().find(|finding| finding.code == Code::Unknown);
+        assert!(finding.unwrap().help.contains("`nixmig stamp db VERSION`"));
+    }
+}
+
+#[test]
 fn a_detect_script_that_fails_matters_where_nothing_else_tells() {
     let target = generation("2", [service("db", "1")]);
     let recorded = recorded("1");

@@ -285,9 +285,9 @@ impl Engine<'_> {
         if !same {
             return Err(Problem::Open(open.id.clone()));
         }
-        let run = Run::load(self.service, view, recorded, open, self.executor)?;
+        let run = Run::load(self.service, view, recorded, open)?;
         for step in &run.steps {
-            step.check_scripts()?;
+            step.check_scripts(self.executor)?;
         }
         self.tell(
             None,
@@ -318,8 +318,8 @@ impl Engine<'_> {
                 step: planned.named(),
                 unit: "no generation that has all that is applied is known".to_owned(),
             })?;
-            let scene = Scene::new(&planned, (n, walk.steps.len()), known, self.executor)?;
-            scene.check_scripts()?;
+            let scene = Scene::new(&planned, (n, walk.steps.len()), known)?;
+            scene.check_scripts(self.executor)?;
             writable(scene.known.directories())?;
         }
         let kept = view.definitions.get(self.service).into_iter().flatten();
@@ -404,7 +404,7 @@ impl Engine<'_> {
             return Ok(None);
         };
         let open = recorded.open_run.as_ref();
-        open.map(|open| Run::load(self.service, &view, recorded, open, self.executor))
+        open.map(|open| Run::load(self.service, &view, recorded, open))
             .transpose()
     }
 

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use super::definition::Known;
 use super::environment::{Told, environment};
 use super::error::{Named, Problem};
-use super::privileges::Account;
 use super::progress::StepAt;
 use super::script::{Executor, check};
 use crate::model::{
@@ -43,7 +42,6 @@ pub(super) struct Scene {
     pub(super) swallowed: Vec<Version>,
     pub(super) known: Arc<Known>,
     pub(super) action: Action,
-    pub(super) account: Account,
     /// Who backs it up; none where nothing does.
     pub(super) backup_by: Option<BackupBy>,
 }
@@ -54,7 +52,6 @@ impl Scene {
         step: &Planned<'_>,
         (n, of): (usize, usize),
         known: Arc<Known>,
-        executor: &dyn Executor,
     ) -> Result<Self, Problem> {
         let migration = known.gate.service.history.get(step.version);
         let action = migration.map(|migration| migration.action(step.direction).clone());
@@ -81,7 +78,6 @@ impl Scene {
                 version: step.version,
             },
             swallowed: step.swallowed.to_vec(),
-            account: executor.account(&known.gate)?,
             known,
             action,
             backup_by,
@@ -108,8 +104,10 @@ impl Scene {
         }
     }
 
-    /// The scripts that it may run.
-    pub(super) fn check_scripts(&self) -> Result<(), Problem> {
+    /// Whether the scripts that it may run can be, and as whom they want to be. What brings the state back without them is had
+    /// all the same.
+    pub(super) fn check_scripts(&self, executor: &dyn Executor) -> Result<(), Problem> {
+        executor.account(&self.known.gate)?;
         let own = self.backup_by == Some(BackupBy::Script);
         for part in [Part::Script, Part::Verify, Part::Backup, Part::Restore] {
             let runs = own || matches!(part, Part::Script | Part::Verify);
@@ -177,7 +175,6 @@ impl Run {
         view: &View,
         recorded: &Recorded,
         open: &OpenRun,
-        executor: &dyn Executor,
     ) -> Result<Self, Problem> {
         let kept = view.definitions.get(service);
         let mut known = BTreeMap::new();
@@ -191,7 +188,7 @@ impl Run {
                 step: planned.named(),
                 unit: step.unit.clone(),
             })?;
-            Scene::new(&planned, (n, of), Arc::clone(definition), executor)
+            Scene::new(&planned, (n, of), Arc::clone(definition))
         };
         let steps = open
             .steps

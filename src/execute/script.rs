@@ -77,6 +77,9 @@ pub enum ExecuteError {
     /// It may not be run. Nothing was.
     #[error(transparent)]
     Script(#[from] ScriptError),
+    /// It cannot be run as its definition wants. Nothing was.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// It could not be started, or nixmig was told to end before. Nothing was run.
     #[error("{script} could not be run: {problem}")]
     NotRun {

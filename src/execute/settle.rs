@@ -59,7 +59,7 @@ impl Engine<'_> {
         if matches!(recorded.block, Some(Block::Unrestored { .. })) {
             return Ok(Settled::Blocked);
         }
-        let run = Run::load(self.service, &view, recorded, open, self.executor);
+        let run = Run::load(self.service, &view, recorded, open);
         let run = run.map_err(|problem| self.error(problem, Left::Open))?;
         let text = format!("Run {} never reported its end: settling it.", run.id);
         self.tell(None, Happening::Note { text: &text });

@@ -146,7 +146,9 @@ impl Engine<'_> {
             BackupBy::Script => {
                 let directory = Path::new(&backup.directory);
                 let own = |problem: std::io::Error| Trouble::failed(StepPart::Backup, &problem);
-                if let Some((user, group)) = step.account.owner() {
+                let account = self.executor.account(&step.known.gate);
+                let account = account.map_err(|error| Trouble::failed(StepPart::Backup, &error))?;
+                if let Some((user, group)) = account.owner() {
                     chown(directory, Some(user), Some(group)).map_err(own)?;
                 }
                 self.part(run, step, Part::Backup, StepPart::Backup, Some(&backup.directory))?;
@@ -242,13 +244,14 @@ impl Engine<'_> {
         shielded: bool,
     ) -> Result<Ended, ExecuteError> {
         self.tell(Some(step.at), Happening::Begun { part: of.name() });
+        let account = self.executor.account(&step.known.gate)?;
         let environment = run.environment(self.service, step, backup);
         let locks = self.lock.as_fds();
         let job = ScriptJob {
             script,
             store: step.known.store().unwrap_or("".as_ref()),
             environment: &environment,
-            account: &step.account,
+            account: &account,
             locks: &locks,
             shielded,
             answers: false,

@@ -237,6 +237,73 @@ impl Executor for Stopping<'_> {
     }
 }
 
+/// Knows no user.
+struct Nobody(DirectExecutor);
+
+impl Executor for Nobody {
+    fn account(
+        &self,
+        _: &crate::generation::gate::Gate,
+    ) -> Result<privileges::Account, privileges::AccountError> {
+        Err(privileges::AccountError::Missing {
+            kind: "user",
+            name: "postgres".to_owned(),
+        })
+    }
+
+    fn run(&self, job: &ScriptJob<'_>, line: &mut dyn FnMut(&str)) -> Result<Ended, ExecuteError> {
+        self.0.run(job, line)
+    }
+
+    fn stopped(&self) -> Option<i32> {
+        self.0.stopped()
+    }
+}
+
+#[test]
+fn what_nixmig_itself_saved_comes_back_without_the_user_of_the_scripts() {
+    for own in [false, true] {
+        let (machine, from, to) = three_up(own);
+        machine.hook("2024-01-02-up-script", "echo half >> \"$state/applied\"");
+        let heard = in_script(&machine, &to) + 2 * usize::from(own);
+        assert!(machine.killed(&to, heard).is_none());
+        let phase = machine.recorded().open_run.unwrap().steps[0].phase;
+        assert_eq!(phase, Phase::Running, "{own}");
+        let executor = Nobody(DirectExecutor::new().unwrap());
+        let migrate = |to| machine.migrate_by(&executor, to, &Ears::new(0), &BTreeSet::new());
+        if own {
+            // The script that would bring it back needs the user, so somebody has to decide, and what was saved is kept.
+            let error = migrate(&from).unwrap_err();
+            assert!(
+                matches!(&error.left, Left::Unrestored { backup: Some(_) }),
+                "{error:?}"
+            );
+            let error = machine.with_executor(&executor, &Ears::new(0), |engine| {
+                engine.restore_again().unwrap_err()
+            });
+            assert!(
+                error
+                    .to_string()
+                    .contains("restore of the up of 2024-01-02 failed"),
+                "{error}"
+            );
+            machine
+                .with(&Ears::new(0), |engine| engine.restore_again())
+                .unwrap();
+        } else {
+            migrate(&from).unwrap();
+        }
+        machine.is_on(&[1]);
+        // Nothing is begun without it.
+        let error = migrate(&to).unwrap_err();
+        assert!(
+            matches!(*error.what, Problem::Account(_) | Problem::Blocked(_)),
+            "{error}"
+        );
+        assert_eq!(error.left, Left::Untouched);
+    }
+}
+
 #[test]
 fn a_way_back_of_two_steps_that_is_killed_goes_on_from_the_beginning() {
     for heard in 1.. {

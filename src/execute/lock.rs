@@ -58,8 +58,9 @@ fn waits_for(place: &Place, service: &ServiceName, holder: Option<&Holder>) -> S
         [] => format!("Waiting for the lock of {service}."),
         left => format!(
             "Waiting for a script of {service} that outlived its nixmig: process {}. It is let finish; what it did is then brought \
-             back.",
-            left.join(", ")
+             back. If it never ends by itself, end it: kill {}",
+            left.join(", "),
+            left.join(" ")
         ),
     }
 }

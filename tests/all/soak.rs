@@ -84,10 +84,31 @@ fn descendants(ancestor: u32) -> Vec<u32> {
     found
 }
 
-fn kill(pid: u32) {
+fn send(pid: u32, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     // It may have ended meanwhile.
-    let _ = kill_process(pid, Signal::KILL);
+    let _ = kill_process(pid, signal);
+}
+
+fn kill(pid: u32) {
+    send(pid, Signal::KILL);
+}
+
+/// Stops processes and all below them, so that none starts another while they are killed: a daemon that escapes would keep the
+/// lock for good.
+fn frozen(mut processes: Vec<u32>) -> Vec<u32> {
+    let mut stopped = 0;
+    while stopped < processes.len() {
+        let process = processes[stopped];
+        send(process, Signal::STOP);
+        stopped += 1;
+        for other in descendants(process) {
+            if !processes.contains(&other) {
+                processes.push(other);
+            }
+        }
+    }
+    processes
 }
 
 /// Kills, and says what there was to be killed; nothing where it was too late.
@@ -104,7 +125,7 @@ fn strike(nixmig: &mut Child, wanted: Victim) -> Option<Victim> {
         (Victim::Both, Some(_)) => {
             // nixmig first, or it would take note of its script's end.
             kill(nixmig.id());
-            below.into_iter().for_each(kill);
+            frozen(below).into_iter().for_each(kill);
             Some(Victim::Both)
         }
         (Victim::Nixmig, _) | (_, None) => {

@@ -102,6 +102,12 @@ pub(super) fn tell(service: &ServiceName, said: &Said) -> Result<(), Failure> {
             "The backup {backup} is kept. Remove it when you are sure.\n"
         ));
     }
+    for area in &said.areas {
+        text.push_str(&format!(
+            "A restore from it did not end: parts of the state may be in {}. Look at it before you remove it.\n",
+            area.display()
+        ));
+    }
     output::print(&text).map_err(Failure::Output)
 }
 

@@ -1,6 +1,6 @@
 //! `nixmig resume`: goes on after a step that failed or was interrupted.
 
-use nixmig::execute::Accepted;
+use nixmig::execute::{Accepted, Left};
 use nixmig::model::Block;
 use nixmig::record;
 
@@ -26,8 +26,11 @@ pub(super) fn run(args: &Resume) -> Result<Exit, Failure> {
         return Ok(Exit::Fine);
     }
     if choice.restore {
-        let run = with_engine(&args.machine, service, "resumed", |engine| engine.restore_again())?;
-        let text = format!("The state of {service} is as it was before run {run}.\n");
+        let back = with_engine(&args.machine, service, "resumed", |engine| engine.restore_again())?;
+        let text = match back.kept.is_empty() {
+            true => format!("The state of {service} is as it was before run {}.\n", back.run),
+            false => format!("{}\n", Left::Partly(back.kept)),
+        };
         output::print(&text).map_err(Failure::Output)?;
         return Ok(Exit::Fine);
     }

@@ -32,7 +32,7 @@ pub use environment::{Told, environment};
 pub use error::{Left, Named, Problem, WalkError};
 pub use lock::lock;
 pub use progress::{Happening, Progress, ProgressEvent, Silent, StepAt};
-pub use resume::{Accepted, Assumption, Said};
+pub use resume::{Accepted, Assumption, BroughtBack, Said};
 pub use script::{Ended, ExecuteError, Executor, ScriptError, ScriptJob, check};
 pub use settle::{ATTEMPTS, Settled};
 

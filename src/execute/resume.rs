@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::backup;
+use super::backup::{self, Spot};
 use super::definition::Known;
 use super::engine::Engine;
 use super::error::{Left, Named, Problem, WalkError};
@@ -22,6 +22,17 @@ pub struct Said {
     pub applied: Vec<Version>,
     /// Backups that the record does not know any more. They are somebody's to remove.
     pub backups: Vec<String>,
+    /// Directories beside the state in which a restore of theirs that did not end left parts of it. So are they.
+    pub areas: Vec<PathBuf>,
+}
+
+/// What became of a restore that was tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BroughtBack {
+    /// The run that was brought back.
+    pub run: RunId,
+    /// Its steps that stay, newest first: the newest of them has no backup.
+    pub kept: Vec<Version>,
 }
 
 /// What state is accepted to be on after a failure.
@@ -61,12 +72,12 @@ impl Engine<'_> {
         decide(self).map_err(|problem| self.error(problem, Left::Untouched))
     }
 
-    /// Tries a restore again that failed, from the backup that was kept, and brings the rest of the run back. The run.
+    /// Tries a restore again that failed, from the backup that was kept, and brings the rest of the run back.
     ///
     /// # Errors
     ///
     /// Fails where there is no such backup, or the restore fails again: it is kept then, too.
-    pub fn restore_again(&mut self) -> Result<RunId, WalkError> {
+    pub fn restore_again(&mut self) -> Result<BroughtBack, WalkError> {
         let run = self
             .begin_restore()
             .map_err(|problem| self.error(problem, Left::Untouched))?;
@@ -79,9 +90,12 @@ impl Engine<'_> {
             Ok(RunOutcome::Abandoned)
         };
         let outcome = failed().map_err(|problem| self.error(problem, Left::Untouched))?;
-        let back = self.bring_back(&run).and_then(|_| self.close(&run, outcome));
+        let back = self.bring_back(&run).and_then(|kept| {
+            self.close(&run, outcome)?;
+            Ok(kept)
+        });
         match back {
-            Ok(()) => Ok(run.id),
+            Ok(kept) => Ok(BroughtBack { run: run.id, kept }),
             Err(stuck) => Err(self.stuck(&run, stuck, None)),
         }
     }
@@ -145,7 +159,13 @@ impl Engine<'_> {
                 });
             }
             engine.record.append(&events)?;
-            Ok(Said { applied, backups })
+            let left = |directory: &String| backup::left_by_restore(&Spot::at(directory));
+            let areas = backups.iter().flat_map(left).collect();
+            Ok(Said {
+                applied,
+                backups,
+                areas,
+            })
         };
         let said = decide(self).map_err(|problem| self.error(problem, Left::Untouched))?;
         self.prune();
@@ -230,6 +250,7 @@ impl Engine<'_> {
         Ok(Said {
             applied: is.applied.to_vec(),
             backups: Vec::new(),
+            areas: Vec::new(),
         })
     }
 

@@ -174,6 +174,12 @@ pub fn restore(spot: &Spot, watch: &Watch<'_>) -> Result<(), BackupError> {
     restore::restore(spot, watch)
 }
 
+/// The directories beside the state in which a restore that did not end left something: what it was to bring, or what it took
+/// away. None where there is none, or where nobody can tell.
+pub fn left_by_restore(spot: &Spot) -> Vec<PathBuf> {
+    restore::left(spot)
+}
+
 /// Removes a backup, complete or not, nixmig's or a script's, and what a restore left beside the state directories. One that is
 /// not there is fine.
 ///

@@ -71,6 +71,51 @@ fn what_is_accepted_as_arrived_is_run_by_the_package_of_its_generation() {
 }
 
 #[test]
+fn what_is_accepted_in_the_midst_of_a_restore_names_what_that_left_beside_the_state() {
+    let machine = Machine::new();
+    machine.meet();
+    let to = machine.generation(Some(&history_of(&[1])));
+    let heard = "run, backup?, backup:, script?, script:".split(", ").count();
+    assert!(machine.killed(&to, heard).is_none());
+    let [backup] = &machine.backups()[..] else {
+        panic!("one backup: {:?}", machine.backups());
+    };
+    // As if it had been killed once more, while it was brought back.
+    let area = machine.at(&format!(
+        ".nixmig-{}",
+        backup.file_name().unwrap().to_str().unwrap()
+    ));
+    fs::create_dir(&area).unwrap();
+    fs::set_permissions(&area, fs::Permissions::from_mode(0o700)).unwrap();
+    let said = machine
+        .with(&Ears::new(0), |engine| {
+            engine.accept(&Accepted::On(Some(version(1))))
+        })
+        .unwrap();
+    assert_eq!(said.backups, [backup.display().to_string()]);
+    assert_eq!(said.areas, [area]);
+}
+
+#[test]
+fn a_restore_that_works_at_last_says_what_stays_for_want_of_a_backup() {
+    let mut machine = Machine::new();
+    machine.declares = false;
+    machine.meet();
+    let mut history = history_of(&[1, 2]);
+    history[1].own = true;
+    let to = machine.generation(Some(&history));
+    machine.hook("2024-01-02-up-script", "exit 1");
+    machine.hook("2024-01-02-up-restore", "exit 1");
+    machine.migrate(&to).unwrap_err();
+    machine.unhook("2024-01-02-up-restore");
+    let back = machine
+        .with(&Ears::new(0), |engine| engine.restore_again())
+        .unwrap();
+    assert_eq!(back.kept, versions(&[1]));
+    machine.is_on(&[1]);
+}
+
+#[test]
 fn a_stamp_runs_nothing_and_what_it_says_is_undone_by_its_definition() {
     let machine = Machine::new();
     let two = machine.generation(Some(&history_of(&[1, 2])));

@@ -130,6 +130,11 @@ impl Areas {
         Ok(())
     }
 
+    /// Where they are.
+    pub(super) fn paths(self) -> impl Iterator<Item = PathBuf> {
+        self.areas.into_iter().map(|area| area.path)
+    }
+
     /// Removes them, and forgets them.
     pub(super) fn remove(&mut self) -> Result<(), BackupError> {
         for area in self.areas.drain(..) {

@@ -3,7 +3,7 @@
 
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{self, AtFlags};
 use rustix::io::Errno;
@@ -125,6 +125,18 @@ pub(super) fn clear(spot: &Spot) -> Result<(), BackupError> {
         parts.find_areas(&mut areas)?;
     }
     areas.remove()
+}
+
+/// Where an unfinished restore of a backup left something beside the state, as far as that can be found.
+pub(super) fn left(spot: &Spot) -> Vec<PathBuf> {
+    let find = || -> Result<Areas, BackupError> {
+        let opened = spot.open()?;
+        let manifest = Manifest::read(&opened, spot.directory())?;
+        let mut areas = Areas::new(&Site::new(&opened, spot)?);
+        Parts::of(&manifest)?.find_areas(&mut areas)?;
+        Ok(areas)
+    };
+    find().map(|areas| areas.paths().collect()).unwrap_or_default()
 }
 
 impl Journal {

@@ -254,26 +254,32 @@ impl Engine<'_> {
         })
     }
 
-    /// Forgets all that is remembered of the service, but for the log. The state itself is left as it is.
+    /// Forgets all that is remembered of the service, but for the log, also where that is only that a lost record knew it. The
+    /// state itself is left as it is, and so are backups that were all that was known of a run: these.
     ///
     /// # Errors
     ///
-    /// Fails where the record does not know it, and where a run of it is open.
-    pub fn forget(&mut self) -> Result<(), WalkError> {
-        let decide = |engine: &mut Self| -> Result<Vec<String>, Problem> {
-            let recorded = engine.recorded().map_err(|problem| match problem {
-                Problem::NotMet => Problem::NothingToForget,
-                problem => problem,
-            })?;
-            if let Some(open) = recorded.open_run {
-                return Err(Problem::Open(open.id));
-            }
+    /// Fails where the record neither knows it nor lost it, and where a run of it is open.
+    pub fn forget(&mut self) -> Result<Vec<String>, WalkError> {
+        let decide = |engine: &mut Self| -> Result<_, Problem> {
+            let view = engine.record.view()?;
+            let lost = view.unmet.get(engine.service).filter(|unmet| unmet.lost);
+            let (stamped, backups) = match (view.services.get(engine.service), lost) {
+                (Some(recorded), _) => {
+                    if let Some(open) = &recorded.open_run {
+                        return Err(Problem::Open(open.id.clone()));
+                    }
+                    (recorded.stamped.clone(), Vec::new())
+                }
+                (None, Some(lost)) => (lost.stamped.clone(), lost.backups.clone()),
+                (None, None) => return Err(Problem::NothingToForget),
+            };
             engine.record.append(&[Event::Forgotten {
                 service: engine.service.clone(),
             }])?;
-            Ok(recorded.stamped)
+            Ok((stamped, backups))
         };
-        let stamped = decide(self).map_err(|problem| self.error(problem, Left::Untouched))?;
+        let (stamped, backups) = decide(self).map_err(|problem| self.error(problem, Left::Untouched))?;
         for directory in stamped {
             if let Err(error) = unstamp(&directory) {
                 let text = format!("{directory} still carries a stamp: {error}.");
@@ -281,7 +287,7 @@ impl Engine<'_> {
             }
         }
         self.prune();
-        Ok(())
+        Ok(backups)
     }
 
     fn recorded(&self) -> Result<Recorded, Problem> {

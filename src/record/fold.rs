@@ -206,8 +206,12 @@ pub(super) fn apply(view: &mut View, event: &Event) -> Result<Touched, EventErro
         }
         Event::Resumed { service, choice } => resume(view, service, choice),
         Event::Forgotten { service } => {
-            recorded(view, service)?;
-            let sequence = view.sequence(service);
+            let is_lost = view.unmet.get(service).is_some_and(|unmet| unmet.lost);
+            if !is_lost {
+                recorded(view, service)?;
+            }
+            // Not that of a service of which nothing was ever remembered.
+            let sequence = view.sequence(service).max(1);
             view.services.remove(service);
             view.definitions.remove(service);
             view.acknowledged.retain(|(accepted, ..)| accepted != service);

@@ -114,6 +114,30 @@ fn of_a_log_with_a_hole_nothing_is_believed_to_be_applied() {
 }
 
 #[test]
+fn what_was_lost_can_be_forgotten() {
+    let (_root, place) = filled();
+    let events = look(&place).unwrap().unwrap().events;
+    execute(
+        &place,
+        &format!("UPDATE event SET body = '?' WHERE seq = {events}"),
+    );
+    rebuilt(&place, &[]).unwrap();
+    let db = service("db");
+    let lost = look(&place).unwrap().unwrap().unmet[&db].clone();
+    assert!(lost.lost);
+    let forgotten = || Event::Forgotten { service: db.clone() };
+    Record::open(&place).unwrap().append(&[forgotten()]).unwrap();
+    let view = look(&place).unwrap().unwrap();
+    let rest = Unmet {
+        sequence: lost.sequence.max(1),
+        ..Unmet::default()
+    };
+    assert_eq!((&view.unmet[&db], view.definitions.get(&db)), (&rest, None));
+    // Once is enough.
+    assert!(Record::open(&place).unwrap().append(&[forgotten()]).is_err());
+}
+
+#[test]
 fn a_log_without_its_end_is_not_whole() {
     let (_root, place) = filled();
     let whole = look(&place).unwrap().unwrap();

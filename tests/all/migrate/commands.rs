@@ -243,6 +243,19 @@ fn a_record_is_rebuilt() {
 }
 
 #[test]
+fn what_a_lost_record_knew_can_be_forgotten() {
+    let world = World::usual();
+    let bytes = world.record();
+    fs::write(world.state_dir.join("record.sqlite"), &bytes[..bytes.len() / 2]).unwrap();
+    world.ends(5, &["record", "rebuild"]);
+    world.ends(4, &["migrate", "3"]);
+    insta::assert_snapshot!("forget_lost", world.seen(&["forget", "db"]));
+    assert!(world.roots().is_empty(), "{:?}", world.roots());
+    world.arrive(3, "2");
+    assert_eq!(world.log("db"), format!("data {} {} ", V[0], V[1]));
+}
+
+#[test]
 fn documents_are_as_the_schema_has_it() {
     let schema = include_str!("../../../docs/schema/migrate.schema.json");
     let schema: serde_json::Value = serde_json::from_str(schema).unwrap();

@@ -1,6 +1,5 @@
 //! Owns walking a path: what is checked before a run begins, its beginning and its end. One step is next door.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -54,10 +53,6 @@ pub struct Walk<'a> {
     pub previous_package: Option<&'a str>,
     /// The package of the generation that starts, for where it has no definition that says so.
     pub new_package: Option<&'a str>,
-    /// Versions whose destructive actions are accepted now, whichever way.
-    pub acknowledge: &'a BTreeSet<Version>,
-    /// How they were, in words: `--acknowledge`.
-    pub acknowledged_by: &'a str,
 }
 
 /// The end of a path.
@@ -69,30 +64,21 @@ pub struct Arrival {
     pub applied: Vec<Version>,
 }
 
-/// The steps of a path that have to be acknowledged and are not: by the module, on this machine, or now.
-pub fn unacknowledged<'p>(
+/// The steps of a path that have to be acknowledged and are not, by the module or on this machine.
+fn unacknowledged<'p>(
     steps: &'p [Step],
     service: &ServiceName,
-    view: Option<&View>,
-    now: &BTreeSet<Version>,
-) -> Vec<&'p Step> {
-    let stored = |step: &Step| {
-        let acknowledgement = acknowledgement(service, step);
-        view.is_some_and(|view| view.acknowledged.contains(&acknowledgement))
-    };
-    let steps = steps.iter().filter(|step| step.needs_acknowledgement);
-    steps
-        .filter(|step| !now.contains(&step.version()) && !stored(step))
-        .collect()
-}
-
-fn acknowledgement(service: &ServiceName, step: &Step) -> Acknowledgement {
-    (
-        service.clone(),
-        step.version(),
-        step.direction,
-        step.action().digest,
-    )
+    view: &View,
+) -> impl Iterator<Item = &'p Step> {
+    steps.iter().filter(move |step| {
+        let acknowledgement: Acknowledgement = (
+            service.clone(),
+            step.version(),
+            step.direction,
+            step.action().digest,
+        );
+        step.needs_acknowledgement && !view.acknowledged.contains(&acknowledgement)
+    })
 }
 
 impl Engine<'_> {
@@ -184,10 +170,13 @@ impl Engine<'_> {
         if let Some(step) = walk.steps.iter().find(|step| is_stranded(step)) {
             return Err(Problem::NoWay(step.version()));
         }
-        let missing = unacknowledged(walk.steps, self.service, Some(&view), walk.acknowledge);
+        let missing = unacknowledged(walk.steps, self.service, &view);
+        let missing: Vec<_> = missing.map(|step| Planned::of(step).named()).collect();
         if !missing.is_empty() {
-            let named = missing.iter().map(|step| Planned::of(step).named());
-            return Err(Problem::Unacknowledged(named.collect()));
+            return Err(Problem::Unacknowledged {
+                steps: missing,
+                generation: walk.generation.to_owned(),
+            });
         }
         self.check_steps(walk, &view, recorded)?;
 
@@ -195,19 +184,7 @@ impl Engine<'_> {
             doing: "no id could be made for the run".to_owned(),
             problem,
         })?;
-        let mut events: Vec<_> = walk
-            .steps
-            .iter()
-            .filter(|step| step.needs_acknowledgement && walk.acknowledge.contains(&step.version()))
-            .map(|step| Event::Acknowledged {
-                service: self.service.clone(),
-                version: step.version(),
-                direction: step.direction.into(),
-                digest: step.action().digest,
-                by: walk.acknowledged_by.to_owned(),
-            })
-            .collect();
-        events.extend(self.keep(walk, recorded)?);
+        let mut events = self.keep(walk, recorded)?;
         let package = walk.target.and_then(Known::package).or(walk.new_package);
         events.push(Event::RunBegun {
             run: run.clone(),

@@ -140,8 +140,13 @@ pub enum Problem {
     #[error("the run went through several states on that version")]
     Ambiguous(Vec<Vec<Version>>),
     /// Steps that nobody acknowledged.
-    #[error("{} not been acknowledged: what {} cannot be undone", unacknowledged(.0), if .0.len() == 1 { "it does" } else { "they do" })]
-    Unacknowledged(Vec<Named>),
+    #[error("{} not been acknowledged: what {} cannot be undone", unacknowledged(steps), if steps.len() == 1 { "it does" } else { "they do" })]
+    Unacknowledged {
+        /// These.
+        steps: Vec<Named>,
+        /// The toplevel of the generation that they lead to.
+        generation: String,
+    },
     /// A down without a script.
     #[error("no script undoes {0}")]
     NoWay(Version),
@@ -279,13 +284,13 @@ impl WalkError {
                     ways.join(", or ")
                 )
             }
-            Problem::Unacknowledged(steps) => {
+            Problem::Unacknowledged { steps, generation } => {
                 let given: Vec<_> = steps
                     .iter()
                     .map(|step| format!("--acknowledge {service}@{}", step.version))
                     .collect();
                 format!(
-                    "Read its warning; then accept it with `nixmig migrate {}`, or stay on the generation that runs.",
+                    "Read its warning; then accept it with `nixmig migrate {generation} {}`, or stay on the generation that runs.",
                     given.join(" ")
                 )
             }
@@ -338,7 +343,7 @@ impl WalkError {
         let refuses = matches!(
             *self.what,
             Problem::Blocked(_)
-                | Problem::Unacknowledged(_)
+                | Problem::Unacknowledged { .. }
                 | Problem::NoWay(_)
                 | Problem::NoDefinition { .. }
                 | Problem::Gate(_)

@@ -27,7 +27,7 @@ pub use apart::{Begun, Opened};
 pub use definition::Known;
 pub use detect::{Answer, detect};
 pub use direct::DirectExecutor;
-pub use engine::{Arrival, Engine, Walk, unacknowledged};
+pub use engine::{Arrival, Engine, Walk};
 pub use environment::{Told, environment};
 pub use error::{Left, Named, Problem, WalkError};
 pub use lock::lock;

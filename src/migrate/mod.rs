@@ -326,8 +326,6 @@ impl Journey<'_, '_> {
                 steps: &plan.steps,
                 previous_package: package,
                 new_package: new_package.as_deref(),
-                acknowledge: &BTreeSet::new(),
-                acknowledged_by: "",
             })
         });
         Ok(Some(match walked {

@@ -86,9 +86,9 @@ impl Edits {
     }
 }
 
-/// All that is dangerous about the path itself.
+/// All that is dangerous about the path itself, of a service to a generation, as commands are told it.
 pub(super) fn of_path(
-    name: &ServiceName,
+    (name, generation): (&ServiceName, &str),
     applied: &[Version],
     moves: &Moves,
     steps: &[Step],
@@ -99,7 +99,7 @@ pub(super) fn of_path(
     order(name, applied, moves, steps, findings);
     stranded(name, steps, findings);
     for step in steps {
-        findings.extend(destructive(name, step, target));
+        findings.extend(destructive(name, generation, step, target));
     }
     unprotected(name, steps, past, target, findings);
     missing_down(name, steps, findings);
@@ -227,15 +227,20 @@ fn stranded(name: &ServiceName, steps: &[Step], findings: &mut Vec<Finding>) {
     });
 }
 
-fn destructive(name: &ServiceName, step: &Step, target: Option<&Service>) -> Option<Finding> {
+fn destructive(
+    name: &ServiceName,
+    generation: &str,
+    step: &Step,
+    target: Option<&Service>,
+) -> Option<Finding> {
     let warned = step.action().warn.is_set();
     let version = step.version();
     let (what, help) = match step.direction {
         Direction::Down if step.action().script.is_set() && warned => (
             format!("going down from {version} loses something: its author warns"),
             format!(
-                "Read the warning; then acknowledge it with `nixmig migrate --acknowledge {name}@{version}`, or stay on a \
-                 generation that has it."
+                "Read the warning; then acknowledge it with `nixmig migrate {generation} --acknowledge {name}@{version}`, or \
+                 stay on a generation that has it."
             ),
         ),
         Direction::Up if warned || step.undoable == Some(false) => (
@@ -248,7 +253,7 @@ fn destructive(name: &ServiceName, step: &Step, target: Option<&Service>) -> Opt
             },
             format!(
                 "Make a backup of your own, then accept it with `migrations.{name}.acknowledge = [ \"{version}\" ];` or \
-                 `nixmig migrate --acknowledge {name}@{version}`."
+                 `nixmig migrate {generation} --acknowledge {name}@{version}`."
             ),
         ),
         Direction::Up | Direction::Down => return None,

@@ -9,6 +9,9 @@ use super::shared::{self, Claim};
 use super::{Finding, Plan, Presence, ServicePlan, finding, lost, order, unknown, unmigrated};
 use crate::model::{Generation, Service};
 
+/// Who compares two generations may name them otherwise than the machine that starts one.
+const ANY: &str = "GEN";
+
 /// What would happen to the state of a machine that ran `old` and starts `new`, as far as the two of them tell.
 pub fn diff(old: &Generation, new: &Generation) -> Plan {
     let names: BTreeSet<_> = old.services.keys().chain(new.services.keys()).collect();
@@ -53,6 +56,7 @@ fn service(
     let premise = match (past, target) {
         (Some(past), Some(target)) => Premise {
             name: &target.name,
+            generation: ANY,
             presence: Presence::Both,
             applied: past.history.versions().collect(),
             baseline: None,
@@ -75,6 +79,7 @@ fn service(
             };
             Premise {
                 name: &target.name,
+                generation: ANY,
                 presence: Presence::Gained,
                 assumed: contact.assumed(),
                 applied: contact.applied,
@@ -94,6 +99,7 @@ fn service(
             let (expected, finding) = lost::expected(past, before, new);
             return Some(plan_service(Premise {
                 name: &past.name,
+                generation: ANY,
                 presence: Presence::Lost,
                 applied: past.history.versions().collect(),
                 baseline: None,

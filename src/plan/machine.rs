@@ -10,7 +10,8 @@ use super::shared::{self, Claim};
 use super::trouble::{self, Trouble};
 use super::{Plan, Presence, ServicePlan, blocked, finding, lost, order, unknown, unmigrated};
 use crate::model::{
-    Digest, Direction, Generation, How, Migration, Program, Recorded, Release, Service, ServiceName, Version,
+    Digest, Direction, Generation, How, Kind, Migration, Program, Recorded, Release, Service, ServiceName,
+    Version,
 };
 
 /// What is known of a machine, besides the generation that is to start.
@@ -109,6 +110,15 @@ fn claims<'a>(target: &'a Generation, machine: &'a Machine<'_>) -> Vec<Claim<'a>
     starting.chain(staying).collect()
 }
 
+/// A generation as commands of this machine are told it, where they can be: it has to be built.
+fn named(generation: &Generation) -> &str {
+    let is_word = !generation.label.contains(char::is_whitespace);
+    match generation.kind == Kind::Closure && is_word {
+        true => &generation.label,
+        false => "GEN",
+    }
+}
+
 /// Whether something of a service is left that a generation without it may have to know.
 fn matters(recorded: &Recorded) -> bool {
     !recorded.applied.is_empty() || recorded.open_run.is_some() || recorded.block.is_some()
@@ -123,7 +133,7 @@ fn service(
     shared: Vec<Finding>,
 ) -> ServicePlan {
     let mut plan = match (wanted, known.recorded) {
-        (Some(wanted), _) => declared(wanted, known, machine, shared),
+        (Some(wanted), _) => declared(wanted, target, known, machine, shared),
         (None, recorded) => {
             let recorded = recorded.map(Recorded::versions).unwrap_or_default();
             undeclared(name, &recorded, target, known, machine)
@@ -139,7 +149,13 @@ fn service(
 }
 
 /// A service that the generation declares.
-fn declared(wanted: &Service, known: &Known<'_>, machine: &Machine<'_>, shared: Vec<Finding>) -> ServicePlan {
+fn declared(
+    wanted: &Service,
+    target: &Generation,
+    known: &Known<'_>,
+    machine: &Machine<'_>,
+    shared: Vec<Finding>,
+) -> ServicePlan {
     let recorded = known.recorded.map(Recorded::versions);
     let evidence = Evidence {
         detected: known.detected,
@@ -167,6 +183,7 @@ fn declared(wanted: &Service, known: &Known<'_>, machine: &Machine<'_>, shared: 
     findings.extend(shared);
     plan_service(Premise {
         name: &wanted.name,
+        generation: named(target),
         presence: match recorded {
             Some(_) => Presence::Both,
             None => Presence::Gained,
@@ -200,6 +217,7 @@ fn undeclared(
     findings.extend(witnessed(name, known));
     plan_service(Premise {
         name,
+        generation: named(target),
         presence: Presence::Lost,
         applied: recorded.to_vec(),
         baseline: None,

@@ -15,6 +15,8 @@ use crate::model::{Digest, Direction, History, Migration, Part, Service, Service
 pub struct Premise<'a> {
     /// The service.
     pub name: &'a ServiceName,
+    /// The generation that is to start, as commands are told it: `GEN` where that depends on who types them.
+    pub generation: &'a str,
     /// On which sides it declares migrations.
     pub presence: Presence,
     /// What is applied, in the order of application.
@@ -43,6 +45,7 @@ pub struct Premise<'a> {
 pub fn plan_service(premise: Premise<'_>) -> ServicePlan {
     let Premise {
         name,
+        generation,
         presence,
         applied,
         baseline,
@@ -78,7 +81,8 @@ pub fn plan_service(premise: Premise<'_>) -> ServicePlan {
     if let (Some(past), Some(target)) = (past, target) {
         dangers::edited(past, target, &mut findings);
     }
-    dangers::of_path(name, &applied, &moves, &steps, past, target, &mut findings);
+    let of = (name, generation);
+    dangers::of_path(of, &applied, &moves, &steps, past, target, &mut findings);
     finding::sort(&mut findings);
 
     let units = [past, target].into_iter().flatten();

@@ -15,8 +15,6 @@ impl Machine {
                 steps: &plan.steps,
                 previous_package: None,
                 new_package: None,
-                acknowledge: &BTreeSet::new(),
-                acknowledged_by: "test",
             })?;
             let Begun::Open(opened) = begun else {
                 panic!("there is nothing to do");

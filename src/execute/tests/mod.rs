@@ -18,7 +18,7 @@ use super::*;
 use crate::model::{Block, Definition, Digester, History, Part, Phase, Recorded, ServiceName, Version};
 use crate::plan::{Premise, Presence, ServicePlan, plan_service};
 use crate::record::stamp;
-use crate::record::{Filter, Logged, Place, Record, ServiceLock, View, Wait, history, lock_service};
+use crate::record::{Event, Filter, Logged, Place, Record, ServiceLock, View, Wait, history, lock_service};
 
 mod apart;
 mod dying;
@@ -331,6 +331,7 @@ impl Machine {
         let target = to.known.as_ref().map(|known| &known.gate.service);
         let nothing = History::default();
         plan_service(Premise {
+            generation: "2",
             name: &self.service,
             presence: Presence::Both,
             applied: recorded.versions(),
@@ -369,6 +370,18 @@ impl Machine {
         self.with_executor(executor, ears, |engine| {
             engine.settle(Some(&to.toplevel))?;
             let plan = self.plan(to);
+            let accepted = plan
+                .steps
+                .iter()
+                .filter(|step| acknowledge.contains(&step.version()));
+            let accepted = accepted.map(|step| Event::Acknowledged {
+                service: self.service.clone(),
+                version: step.version(),
+                direction: step.direction.into(),
+                digest: step.action().digest,
+                by: "test".to_owned(),
+            });
+            engine.record.append(&accepted.collect::<Vec<_>>()).unwrap();
             engine.walk(&Walk {
                 generation: &to.toplevel,
                 target: to.known.as_ref(),
@@ -376,8 +389,6 @@ impl Machine {
                 steps: &plan.steps,
                 previous_package: None,
                 new_package: None,
-                acknowledge,
-                acknowledged_by: "test",
             })
         })
     }

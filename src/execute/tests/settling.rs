@@ -207,8 +207,6 @@ fn an_open_run_that_is_not_settled_first_is_brought_back() {
             steps: &plan.steps,
             previous_package: None,
             new_package: None,
-            acknowledge: &BTreeSet::new(),
-            acknowledged_by: "",
         })
     });
     let error = error.unwrap_err();

@@ -422,6 +422,7 @@ fn what_was_only_assumed_is_never_undone_unasked() {
     };
     let contact = first_contact(&target, &evidence);
     let plan = plan_service(Premise {
+        generation: "2",
         name: &target.name,
         presence: Presence::Both,
         assumed: contact.assumed(),

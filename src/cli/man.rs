@@ -2,6 +2,7 @@
 
 use std::io;
 
+use clap::Command;
 use clap_mangen::Man as Page;
 
 use super::args::{Cli, Man};
@@ -18,7 +19,7 @@ pub(super) fn run(args: &Man) -> Result<Exit, Failure> {
         output::print(&page).map_err(Failure::Output)?;
         return Ok(Exit::Fine);
     };
-    for (number, command) in command.get_subcommands().chain([&command]).enumerate() {
+    for (number, command) in below(&command).into_iter().chain([&command]).enumerate() {
         let page = Page::new(command.clone());
         let path = directory.join(page.get_filename());
         render(&page)
@@ -30,6 +31,14 @@ pub(super) fn run(args: &Man) -> Result<Exit, Failure> {
             })?;
     }
     Ok(Exit::Fine)
+}
+
+/// The commands of a command and theirs, but for those that are no interface.
+fn below(command: &Command) -> Vec<&Command> {
+    let commands = command.get_subcommands().filter(|command| !command.is_hide_set());
+    commands
+        .flat_map(|command| std::iter::once(command).chain(below(command)))
+        .collect()
 }
 
 fn render(page: &Page) -> io::Result<String> {

@@ -158,6 +158,7 @@ fn manual_pages() {
     assert_eq!(
         pages,
         [
+            "nixmig-check.1",
             "nixmig-completions.1",
             "nixmig-diff.1",
             "nixmig-forget.1",
@@ -166,6 +167,7 @@ fn manual_pages() {
             "nixmig-man.1",
             "nixmig-migrate.1",
             "nixmig-plan.1",
+            "nixmig-record-rebuild.1",
             "nixmig-record.1",
             "nixmig-resume.1",
             "nixmig-show.1",
@@ -175,6 +177,8 @@ fn manual_pages() {
         ]
     );
     let page = std::fs::read_to_string(directory.path().join("nixmig-diff.1")).unwrap();
+    let rebuild = std::fs::read_to_string(directory.path().join("nixmig-record-rebuild.1")).unwrap();
+    assert!(rebuild.contains(".TH nixmig-record-rebuild 1"), "{rebuild}");
     for words in [".TH nixmig-diff 1", "exit\\-code", "References to generations"] {
         assert!(page.contains(words), "{words}: {page}");
     }

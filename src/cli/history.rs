@@ -206,9 +206,18 @@ fn words(event: &Event, runs: &Runs) -> (bool, String, String) {
             "the {} of {version} was acknowledged by {by}",
             Direction::from(*direction).name()
         )),
-        Event::Held { units, .. } => {
+        Event::Held {
+            units, generation, ..
+        } => {
             let units: Vec<_> = units.iter().map(UnitName::as_str).collect();
-            said(format!("kept from starting: {}", units.join(", ")))
+            let units = match units.as_slice() {
+                [] => "its units".to_owned(),
+                units => units.join(", "),
+            };
+            said(match generation {
+                Some(generation) => format!("kept from starting until {generation} is active: {units}"),
+                None => format!("kept from starting: {units}"),
+            })
         }
         Event::Released { .. } => said("its units may start again".to_owned()),
         Event::Resumed { choice, .. } => said(match choice {

@@ -8,7 +8,7 @@ use nixmig::execute::{Executor as _, detect, occupancy};
 use nixmig::generation::closure::definitions;
 use nixmig::generation::reference::Reference;
 use nixmig::machine::{Host, Planned};
-use nixmig::migrate::{Ended, MigrateError, Outcome, Request, migrate};
+use nixmig::migrate::{Behalf, Ended, MigrateError, Outcome, Request, migrate};
 use nixmig::model::{ServiceName, Version};
 use nixmig::plan::{Plan, Severity};
 use nixmig::record::Wait;
@@ -64,6 +64,8 @@ pub(super) fn run(args: &Migrate) -> Result<Exit, Failure> {
         executor: &executor,
         progress: &progress,
         cgroups: Path::new(occupancy::CGROUPS),
+        units: None,
+        behalf: Behalf::Somebody { stops: args.stop },
         wait: if args.no_wait { Wait::Not } else { Wait::Forever },
         acknowledge: &acknowledge,
         confirm: &confirm::at_terminal,

@@ -1,5 +1,6 @@
 //! Owns why a run did not arrive: what went wrong, how the state was left, and what to do next.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 
@@ -9,7 +10,7 @@ use super::privileges::AccountError;
 use super::script::{ExecuteError, ScriptError};
 use super::units::UnitsError;
 use crate::generation::gate::GateError;
-use crate::model::{Direction, RunId, ServiceName, Version};
+use crate::model::{Direction, RunId, ServiceName, UnitName, Version};
 use crate::record::{Outcome, RecordError, StepPart};
 
 /// How the state of a service was left.
@@ -167,6 +168,46 @@ pub enum Problem {
     /// A script may not be run.
     #[error(transparent)]
     Script(#[from] ScriptError),
+    /// Units run, or are about to, and nobody said that they may be stopped.
+    #[error("{} up: no script may touch the state meanwhile", listed(.0))]
+    Up(BTreeSet<UnitName>),
+    /// Units run that nobody but an administrator stops.
+    #[error("{} up, and only an administrator stops what a switch leaves running (restartIfChanged = false)", listed(.units))]
+    NeverStopped {
+        /// The units.
+        units: BTreeSet<UnitName>,
+        /// Whether the generation that is asked for is the one that is active.
+        active: bool,
+    },
+    /// Units could not be looked at, or did not stop.
+    #[error("its units cannot be stopped: {0}")]
+    Stop(#[source] UnitsError),
+    /// The state was brought to a generation ahead of its start, and another is active.
+    #[error("its state was brought to {0} by `nixmig migrate --stop`, and another generation is active")]
+    HeldFor(String),
+    /// A unit that is required while state is migrated is held.
+    #[error("it requires {unit}, which is kept from starting until {generation} is active")]
+    RequiredHeld {
+        /// The unit.
+        unit: UnitName,
+        /// The toplevel of the generation.
+        generation: String,
+    },
+    /// Gates start along `requires`, and this way down goes against it.
+    #[error("{service} has to come down first: it requires {unit} as it was")]
+    DownFirst {
+        /// Who has to.
+        service: ServiceName,
+        /// What it requires.
+        unit: UnitName,
+        /// The toplevel of the generation whose programs its way down needs.
+        from: String,
+        /// The toplevel of the generation that is to start.
+        to: String,
+    },
+    /// systemd runs the gate of another generation than the one that is active.
+    #[error("systemd still has the units of another generation than the one that is active")]
+    OtherGeneration,
     /// Units have processes.
     #[error("{} still running: no script may touch the state meanwhile", occupied(.0))]
     Occupied(Vec<Occupied>),
@@ -221,6 +262,17 @@ fn unacknowledged(steps: &[Named]) -> String {
     let names: Vec<_> = steps.iter().map(|step| format!("the {step}")).collect();
     let verb = if steps.len() == 1 { "has" } else { "have" };
     format!("{} {verb}", names.join(", "))
+}
+
+fn listed(units: &BTreeSet<UnitName>) -> String {
+    let names: Vec<_> = units.iter().map(UnitName::as_str).collect();
+    let verb = if units.len() == 1 { "is" } else { "are" };
+    format!("{} {verb}", names.join(", "))
+}
+
+fn words(units: &BTreeSet<UnitName>) -> String {
+    let names: Vec<_> = units.iter().map(UnitName::as_str).collect();
+    names.join(" ")
 }
 
 fn occupied(units: &[Occupied]) -> String {
@@ -310,6 +362,36 @@ impl WalkError {
                     units.join(" ")
                 )
             }
+            Problem::Up(units) => format!(
+                "Run it again with `--stop`, which stops them and holds them until the generation is active; or stop them with \
+                 `systemctl stop {}`.",
+                words(units)
+            ),
+            Problem::NeverStopped { units, active: true } => format!(
+                "When it may be down: `systemctl restart {}`. The state is then migrated before it starts.",
+                words(units)
+            ),
+            Problem::NeverStopped { units, .. } => format!(
+                "When it may be down, stop it with `systemctl stop {}`, and run it again.",
+                words(units)
+            ),
+            Problem::HeldFor(generation) => format!(
+                "Start that generation with `{generation}/bin/switch-to-configuration switch`; or bring the state back to the \
+                 one that is active with `nixmig migrate`."
+            ),
+            Problem::RequiredHeld { generation, .. } => format!(
+                "Start that generation with `{generation}/bin/switch-to-configuration switch`: the gate of {service} does the \
+                 rest."
+            ),
+            Problem::DownFirst { from, to, .. } => format!(
+                "Go back with `{from}/bin/switch-to-configuration switch`, walk down in the right order with `nixmig migrate {to} \
+                 --stop`, and then switch with `{to}/bin/switch-to-configuration switch`."
+            ),
+            Problem::OtherGeneration => {
+                "A switch that goes on reads them again and starts what waits. Where none does: `systemctl daemon-reload`, then \
+                 `nixmig migrate`."
+                    .to_owned()
+            }
             Problem::ReadOnly(directory) => {
                 format!("See why, mount it so that `{directory}` can be written to, and run it again.")
             }
@@ -324,6 +406,7 @@ impl WalkError {
             | Problem::Blocked(_)
             | Problem::Failed { .. }
             | Problem::Units(_)
+            | Problem::Stop(_)
             | Problem::Told(_)
             | Problem::Interrupted(_) => "Put that right, and run it again.".to_owned(),
         }
@@ -350,6 +433,13 @@ impl WalkError {
                 | Problem::Account(_)
                 | Problem::Script(_)
                 | Problem::Occupied(_)
+                | Problem::Up(_)
+                | Problem::NeverStopped { .. }
+                | Problem::Stop(_)
+                | Problem::HeldFor(_)
+                | Problem::RequiredHeld { .. }
+                | Problem::DownFirst { .. }
+                | Problem::OtherGeneration
                 | Problem::ReadOnly(_)
                 | Problem::NotMet
         );

@@ -213,6 +213,53 @@ fn program<U: Units>(
     }
 }
 
+/// Of these units those that nobody but an administrator stops: a switch neither restarts nor stops them, or only has them reload
+/// (`restartIfChanged`, `reloadIfChanged` of NixOS), or systemd itself is told so. Units that are not there are none of them.
+///
+/// # Errors
+///
+/// Fails where one that is there cannot be read.
+pub fn never_stopped<U: Units>(
+    units: &U,
+    wanted: &BTreeSet<UnitName>,
+) -> Result<BTreeSet<UnitName>, U::Error> {
+    const SAY_SO: [(&str, &str, bool); 3] = [
+        ("Service", "X-RestartIfChanged", false),
+        ("Service", "X-ReloadIfChanged", true),
+        ("Unit", "RefuseManualStop", true),
+    ];
+    let mut never = BTreeSet::new();
+    for unit in wanted {
+        let Some(found) = find(units, unit) else {
+            continue;
+        };
+        let texts = texts(units, &found)?;
+        // What systemd cannot read it does not run either.
+        let Ok(files) = parse(&texts) else { continue };
+        let says = |&(section, key, value): &(&str, &str, bool)| {
+            let entries = files.iter().flat_map(|file| file.entries(section, key));
+            entries.last().and_then(|entry| boolean(&entry.value)) == Some(value)
+        };
+        if SAY_SO.iter().any(says) {
+            never.insert(unit.clone());
+        }
+    }
+    Ok(never)
+}
+
+/// A boolean as systemd.syntax(7) has it.
+fn boolean(value: &str) -> Option<bool> {
+    let is = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(value));
+    match (
+        is(&["1", "yes", "y", "true", "t", "on"]),
+        is(&["0", "no", "n", "false", "f", "off"]),
+    ) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    }
+}
+
 /// A unit that is there.
 struct Found {
     /// Its name, which is no alias.

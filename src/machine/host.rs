@@ -1,5 +1,7 @@
 //! Owns the look at the whole machine: what is read, in which order, and no more than a plan needs.
 
+mod quick;
+
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::execute::units::Units;
 use crate::execute::{
     Arrival, Assumption, Engine, Executor, Known, Left, Problem, Progress, Walk, WalkError, lock,
 };
@@ -19,10 +20,13 @@ use crate::plan::{BaselineSource, Plan, ServicePlan, Step, program_of};
 use crate::record::{Event, LockError, Place, Record, RecordError, ServiceLock, View, Wait, roots};
 
 mod accept;
+mod hold;
 mod need;
 mod order;
+mod way;
 
 pub use accept::Asked;
+pub use hold::{Behalf, Fate};
 pub use need::{Need, need};
 
 /// What is to be brought about, and by what means.
@@ -45,6 +49,10 @@ pub struct Request<'a> {
     pub progress: &'a dyn Progress,
     /// Where control groups are.
     pub cgroups: &'a Path,
+    /// The units of the machine; none where no systemd runs.
+    pub units: Option<&'a dyn Units>,
+    /// On whose behalf it is.
+    pub behalf: Behalf,
     /// How long another that holds a lock is waited for.
     pub wait: Wait,
     /// What is accepted now, besides what was before.
@@ -62,6 +70,8 @@ pub struct Outcome {
     pub planned: Planned,
     /// How each service went that there was something to do for, in the order in which it was done.
     pub services: Vec<(ServiceName, Ended)>,
+    /// What became of units, of those services where something did.
+    pub units: Vec<(ServiceName, Fate)>,
 }
 
 /// How one service went.
@@ -104,14 +114,21 @@ pub enum MigrateError {
 /// Fails where nothing could be walked at all. How each service went is in the outcome.
 pub fn migrate(request: &Request<'_>) -> Result<Outcome, MigrateError> {
     let host = (request.look)()?;
+    let active = host.running().as_deref() == Some(Path::new(&request.definitions.toplevel));
     let planned = host.plan(request.target.clone())?;
-    let busy = request.busy(&planned.plan, host.view());
+    let place = host.place().clone();
+    let busy = request.busy(&planned.plan, host.view(), active);
     if busy.is_empty() {
         let services = request.refusals(&planned.plan);
         (request.show)(&host, &planned);
-        return Ok(Outcome { planned, services });
+        drop(host);
+        let units = request.hold_refused(&place, &services)?;
+        return Ok(Outcome {
+            planned,
+            services,
+            units,
+        });
     }
-    let place = host.place().clone();
     drop(host);
 
     let mut wanted = busy;
@@ -125,6 +142,10 @@ pub fn migrate(request: &Request<'_>) -> Result<Outcome, MigrateError> {
         roots::keep_program(&place, request.program)?;
         let mut stuck = BTreeMap::new();
         for (name, lock) in &mut locks {
+            if let Some(problem) = request.clear_open(name, &mut record, active)? {
+                stuck.insert(name.clone(), problem);
+                continue;
+            }
             let mut engine = request.engine(&place, &mut record, lock, name);
             if let Err(error) = engine.settle(Some(&request.definitions.toplevel)) {
                 stuck.insert(name.clone(), error);
@@ -132,7 +153,7 @@ pub fn migrate(request: &Request<'_>) -> Result<Outcome, MigrateError> {
         }
         let host = (request.look)()?;
         let planned = host.plan(request.target.clone())?;
-        let more = request.busy(&planned.plan, host.view());
+        let more = request.busy(&planned.plan, host.view(), active);
         if more.is_subset(&wanted) {
             break (locks, record, stuck, host, planned);
         }
@@ -157,7 +178,9 @@ pub fn migrate(request: &Request<'_>) -> Result<Outcome, MigrateError> {
         place: &place,
         record: &mut record,
         planned: &planned,
+        active,
         ended: Vec::new(),
+        units: Vec::new(),
     };
     // Others may wait for these, so they come first.
     for plan in planned
@@ -171,6 +194,7 @@ pub fn migrate(request: &Request<'_>) -> Result<Outcome, MigrateError> {
             None if plan.is_refused() => Ended::Refused,
             None => continue,
         };
+        journey.settle_units(&plan.name, Some(&ended))?;
         journey.ended.push((plan.name.clone(), ended));
     }
     for plan in order::services(&planned.plan) {
@@ -191,10 +215,15 @@ pub fn migrate(request: &Request<'_>) -> Result<Outcome, MigrateError> {
                 Err(error) => return Err(error),
             }
         };
+        journey.settle_units(name, ended.as_ref())?;
         journey.ended.extend(ended.map(|ended| (name.clone(), ended)));
     }
-    let services = journey.ended;
-    Ok(Outcome { planned, services })
+    let (services, units) = (journey.ended, journey.units);
+    Ok(Outcome {
+        planned,
+        services,
+        units,
+    })
 }
 
 impl Request<'_> {
@@ -203,11 +232,12 @@ impl Request<'_> {
     }
 
     /// The services that something may have to be written for.
-    fn busy(&self, plan: &Plan, view: Option<&View>) -> BTreeSet<ServiceName> {
+    fn busy(&self, plan: &Plan, view: Option<&View>, active: bool) -> BTreeSet<ServiceName> {
         let busy = |service: &&ServicePlan| {
             let recorded = recorded(view, &service.name);
             let open = recorded.is_some_and(|recorded| recorded.open_run.is_some() && !is_stuck(recorded));
-            open || !service.is_refused() && need(service, recorded) != Need::Nothing
+            let held = self.releases(active) && view.is_some_and(|view| hold::is_held(view, &service.name));
+            open || !service.is_refused() && (held || need(service, recorded) != Need::Nothing)
         };
         let services = plan.services.iter().filter(|service| self.wants(&service.name));
         services
@@ -255,7 +285,10 @@ struct Journey<'a, 'r> {
     place: &'a Place,
     record: &'a mut Record,
     planned: &'a Planned,
+    /// Whether the generation is the one that is active.
+    active: bool,
     ended: Vec<(ServiceName, Ended)>,
+    units: Vec<(ServiceName, Fate)>,
 }
 
 impl Journey<'_, '_> {
@@ -266,6 +299,9 @@ impl Journey<'_, '_> {
         let need = need(plan, recorded(Some(&view), name));
         if need == Need::Nothing {
             return Ok(None);
+        }
+        if let Some(problem) = self.in_the_way(plan, &view)? {
+            return Ok(Some(untouched(name, problem)));
         }
         let definition = self.request.definitions.services.get(name).cloned();
         let target = definition
@@ -318,6 +354,13 @@ impl Journey<'_, '_> {
             }
             Need::Correct => engine.stamp(&is, "its data says so").map(drop),
         };
+        if begun.is_ok()
+            && !plan.steps.is_empty()
+            && let Err(problem) = self.request.clear(name, self.record, self.active)?
+        {
+            return Ok(Some(untouched(name, problem)));
+        }
+        let mut engine = self.request.engine(self.place, self.record, lock, name);
         let walked = begun.and_then(|()| {
             engine.walk(&Walk {
                 generation: &self.request.definitions.toplevel,

@@ -51,6 +51,11 @@ impl UnitName {
             .map(|_| Self(format!("{prefix}@.{suffix}")))
     }
 
+    /// Whether it is a template, of which only instances start.
+    pub fn is_template(&self) -> bool {
+        self.parts().1 == Some("")
+    }
+
     /// The instance of this template that has the instance name of another unit; none where this is no template or the
     /// other no instance.
     pub fn instance_like(&self, other: &Self) -> Option<Self> {
@@ -229,6 +234,8 @@ mod tests {
         let unit = |text: &str| text.parse::<UnitName>().unwrap();
         assert_eq!(unit("a-b@c.d.service").template(), Some(unit("a-b@.service")));
         assert_eq!(unit("a@.service").template(), None);
+        let names = ["a@.service", "a@b.service", "a.service"];
+        assert_eq!(names.map(|name| unit(name).is_template()), [true, false, false]);
         assert_eq!(unit("a.service").template(), None);
         let (template, instance) = (unit("a@.service"), unit("b@c.service"));
         assert_eq!(template.instance_like(&instance), Some(unit("a@c.service")));

@@ -63,6 +63,9 @@ pub struct Recorded {
     pub block: Option<Block>,
     /// Units that were kept from starting.
     pub held: BTreeSet<UnitName>,
+    /// The toplevel of the generation that its state was brought to ahead of its start: until that is active, no other has its
+    /// gate change the state.
+    pub held_for: Option<String>,
     /// State directories that carry a stamp.
     pub stamped: Vec<String>,
 }

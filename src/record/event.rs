@@ -232,12 +232,15 @@ pub enum Event {
     },
     /// Units are kept from starting. They are added to those that are already.
     Held {
-        /// Of which service; the record need not know it.
+        /// Of which service; the record need not know it, unless a generation is named.
         #[serde(with = "text")]
         service: ServiceName,
         /// The units.
         #[serde(with = "text::list")]
         units: Vec<UnitName>,
+        /// The toplevel of the generation that its state was brought to ahead of its start; none where they are held for
+        /// another reason.
+        generation: Option<String>,
     },
     /// The units of a service may start again.
     Released {

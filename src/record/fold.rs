@@ -196,12 +196,22 @@ pub(super) fn apply(view: &mut View, event: &Event) -> Result<Touched, EventErro
             view.acknowledged.insert(accepted);
             Ok(Touched::Service(service.clone()))
         }
-        Event::Held { service, units } => {
+        Event::Held {
+            service,
+            units,
+            generation,
+        } => {
+            if let Some(generation) = generation {
+                recorded(view, service)?.held_for = Some(generation.clone());
+            }
             held(view, service).extend(units.iter().cloned());
             Ok(Touched::Service(service.clone()))
         }
         Event::Released { service } => {
             held(view, service).clear();
+            if let Some(recorded) = view.services.get_mut(service) {
+                recorded.held_for = None;
+            }
             Ok(Touched::Service(service.clone()))
         }
         Event::Resumed { service, choice } => resume(view, service, choice),

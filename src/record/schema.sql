@@ -25,6 +25,8 @@ CREATE TABLE service (
   sequence INTEGER NOT NULL,
   package TEXT,
   definition TEXT,
+  -- the generation that its units are held for
+  held_for TEXT,
   FOREIGN KEY (service, definition) REFERENCES definition (service, unit) DEFERRABLE INITIALLY DEFERRED
 ) STRICT, WITHOUT ROWID;
 

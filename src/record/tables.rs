@@ -149,7 +149,7 @@ fn load_services(connection: &Connection, view: &mut View) -> Result<(), TableEr
     )?;
     each(
         connection,
-        "SELECT service, known, lost, sequence, package, definition FROM service",
+        "SELECT service, known, lost, sequence, package, definition, held_for FROM service",
         |row| {
             let service: ServiceName = parse(&row.get::<_, String>(0)?)?;
             let sequence = row.get(3)?;
@@ -159,6 +159,7 @@ fn load_services(connection: &Connection, view: &mut View) -> Result<(), TableEr
                     sequence,
                     package: row.get(4)?,
                     definition: unit.and_then(|unit| view.definition(&service, &unit).cloned()),
+                    held_for: row.get(6)?,
                     ..Recorded::default()
                 };
                 view.services.insert(service, recorded);
@@ -340,7 +341,7 @@ pub(super) fn store(connection: &Connection, view: &View, service: &ServiceName)
     let head = |known: bool, lost: bool, sequence: u64, recorded: Option<&Recorded>| {
         let definition = recorded.and_then(|recorded| recorded.definition.as_ref());
         connection.execute(
-            "INSERT INTO service (service, known, lost, sequence, package, definition) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO service (service, known, lost, sequence, package, definition, held_for) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![
                 name,
                 known,
@@ -348,6 +349,7 @@ pub(super) fn store(connection: &Connection, view: &View, service: &ServiceName)
                 sequence,
                 recorded.and_then(|recorded| recorded.package.as_deref()),
                 definition.map(|definition| definition.unit.as_str()),
+                recorded.and_then(|recorded| recorded.held_for.as_deref()),
             ],
         )
     };

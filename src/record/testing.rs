@@ -301,6 +301,7 @@ fn candidate(view: &View, [kind, a, b, c]: [u8; 4]) -> Event {
             _ => Event::Held {
                 service,
                 units: vec![format!("db{}.service", b % 3).parse().unwrap()],
+                generation: (c % 8 < 4).then(|| definition(b).generation),
             },
         },
         24 => Event::Resumed {

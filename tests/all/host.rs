@@ -253,6 +253,7 @@ impl Host {
             Event::Held {
                 service: db(),
                 units: vec!["db.service".parse().unwrap()],
+                generation: None,
             },
         ]);
         events

@@ -77,6 +77,9 @@ pub(in crate::cli) struct Migrate {
     /// The generation that ran last, for state that the record does not know; left out, the one that runs, or ran before it
     #[arg(long, value_name = "REF", value_hint = ValueHint::AnyPath)]
     pub(in crate::cli) from: Option<OsString>,
+    /// Stop units that run, and hold them until the generation is active
+    #[arg(long)]
+    pub(in crate::cli) stop: bool,
     /// Fail where another migrates the same service, instead of waiting
     #[arg(long)]
     pub(in crate::cli) no_wait: bool,

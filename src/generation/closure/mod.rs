@@ -71,6 +71,21 @@ pub(crate) fn look_into(
     Ok(())
 }
 
+/// Of these units those that nobody but an administrator stops, as the generation that `closure` names has them.
+///
+/// # Errors
+///
+/// Fails where the closure, or one of the units, cannot be read.
+pub fn never_stopped(
+    closure: &Closure,
+    units: &BTreeSet<UnitName>,
+    options: &ReadOptions,
+) -> Result<BTreeSet<UnitName>, ClosureError> {
+    let root = Root::new(&options.root)?;
+    let system = toplevel::find(&root, closure, options)?;
+    units::never_stopped(&Directory::open(&root, &system)?, units)
+}
+
 /// Whether a place is a directory with a system's units.
 pub(crate) fn is_system(root: &Root, place: &Path) -> bool {
     root.resolve(&place.join(UNITS)).is_ok_and(|units| units.is_dir())

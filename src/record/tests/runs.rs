@@ -279,6 +279,7 @@ fn what_is_held_of_an_unknown_service_makes_it_no_more_known() {
         .append(&[Event::Held {
             service: service("db"),
             units,
+            generation: None,
         }])
         .unwrap();
     let view = look(&place).unwrap().unwrap();
@@ -288,6 +289,37 @@ fn what_is_held_of_an_unknown_service_makes_it_no_more_known() {
     let view = look(&place).unwrap().unwrap();
     assert_eq!(view.services[&service("db")].held.len(), 1);
     assert!(view.unmet.is_empty());
+}
+
+#[test]
+fn what_is_held_for_a_generation_is_so_until_it_is_released() {
+    let (_root, place, mut record) = recorded(&[met("db", &[], 1)]);
+    let held = |unit: &str, generation: Option<&str>| Event::Held {
+        service: service("db"),
+        units: vec![unit.parse().unwrap()],
+        generation: generation.map(str::to_owned),
+    };
+    let unknown = Event::Held {
+        service: service("other"),
+        units: Vec::new(),
+        generation: Some("/nix/store/x".to_owned()),
+    };
+    assert!(record.append(&[unknown]).is_err());
+    record
+        .append(&[
+            held("db.service", Some("/nix/store/x")),
+            held("db-setup.service", None),
+        ])
+        .unwrap();
+    let seen = || look(&place).unwrap().unwrap().services[&service("db")].clone();
+    assert_eq!(seen().held.len(), 2);
+    assert_eq!(seen().held_for.as_deref(), Some("/nix/store/x"));
+    record
+        .append(&[Event::Released {
+            service: service("db"),
+        }])
+        .unwrap();
+    assert_eq!((seen().held.len(), seen().held_for), (0, None));
 }
 
 #[test]

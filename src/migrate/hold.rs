@@ -1,0 +1,238 @@
+//! Owns what becomes of a service's units around a walk: which of them run and are stopped, which wait and are held, which are
+//! started again. Decides nothing about state.
+//!
+//! A gate runs inside the start of its units: those wait for it, and start by themselves when it lets them. What is done here is
+//! for the others: units that run beneath, and units that nobody would start any more.
+
+use std::collections::BTreeSet;
+
+use super::{MigrateError, Request};
+use crate::execute::units::{UnitState, Units, UnitsError};
+use crate::execute::{Known, Problem};
+use crate::generation::closure::never_stopped;
+use crate::generation::reference::{Closure, Toplevel};
+use crate::model::{Recorded, ServiceName, UnitName};
+use crate::record::{Event, Record, View};
+
+/// On whose behalf state is migrated. That decides what becomes of units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behalf {
+    /// A gate's: units that run are stopped and started again; those that wait are held where it refuses.
+    Gate,
+    /// Somebody's who typed it: units that run are stopped only where they said so.
+    Somebody {
+        /// Whether they did. The units are held then until the generation is active.
+        stops: bool,
+    },
+}
+
+/// What became of a service's units.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// They are kept from starting.
+    Held(BTreeSet<UnitName>),
+    /// They are queued to start.
+    Started(BTreeSet<UnitName>),
+    /// They should be started, and could not: why.
+    Stay(BTreeSet<UnitName>, String),
+}
+
+/// The units of a service, as they are.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// They run, or are on the way to or from there.
+    pub(super) up: BTreeSet<UnitName>,
+    /// Their start is queued, or will be by itself.
+    pub(super) waiting: BTreeSet<UnitName>,
+}
+
+/// Looks at units, and at the instances of templates among them.
+pub(super) fn look(units: &dyn Units, names: &BTreeSet<UnitName>) -> Result<Seen, UnitsError> {
+    let mut seen = Seen::default();
+    for name in names {
+        let names = match name.is_template() {
+            true => units.instances(name)?,
+            false => vec![name.clone()],
+        };
+        for name in names {
+            let state = units.state(&name)?;
+            // It has no process, and comes through its gate when its time is over.
+            let retries = state.sub.starts_with("auto-restart");
+            if state.is_up() && !retries {
+                seen.up.insert(name);
+            } else if state.job || retries {
+                seen.waiting.insert(name);
+            }
+        }
+    }
+    Ok(seen)
+}
+
+/// The units of a service, of all definitions that are kept and of the generation's.
+pub(super) fn units_of(
+    request: &Request<'_>,
+    name: &ServiceName,
+    view: Option<&View>,
+) -> Result<BTreeSet<UnitName>, MigrateError> {
+    let kept = view.and_then(|view| view.definitions.get(name));
+    let kept = kept.into_iter().flatten().map(|(_, definition)| definition);
+    let wanted = request.definitions.services.get(name);
+    let mut units = BTreeSet::new();
+    for definition in kept.chain(wanted) {
+        let known = Known::read(name, definition.clone())?;
+        units.extend(known.units().cloned());
+    }
+    Ok(units)
+}
+
+impl Request<'_> {
+    /// Sees to it that no unit of a service runs, and that those that did are remembered before they are stopped.
+    ///
+    /// Where a unit may not be stopped, none is.
+    pub(super) fn clear(
+        &self,
+        name: &ServiceName,
+        record: &mut Record,
+        active: bool,
+    ) -> Result<Result<(), Problem>, MigrateError> {
+        let Some(units) = self.units else {
+            return Ok(Ok(()));
+        };
+        let view = record.view()?;
+        let names = units_of(self, name, Some(&view))?;
+        let seen = match look(units, &names) {
+            Ok(seen) => seen,
+            Err(error) => return Ok(Err(Problem::Stop(error))),
+        };
+        let generation = &self.definitions.toplevel;
+        let (up, held_for) = match self.behalf {
+            Behalf::Gate => (seen.up, None),
+            // What waits would start in the middle of it.
+            Behalf::Somebody { .. } => {
+                let up: BTreeSet<_> = seen.up.into_iter().chain(seen.waiting).collect();
+                (up, (!active).then(|| generation.clone()))
+            }
+        };
+        if self.behalf == (Behalf::Somebody { stops: false }) {
+            return Ok(match up.is_empty() {
+                true => Ok(()),
+                false => Err(Problem::Up(up)),
+            });
+        }
+        let mut closures = vec![Closure::at(generation.as_ref())];
+        if !active {
+            closures.push(Closure {
+                toplevel: Toplevel::Current,
+                inside: Vec::new(),
+            });
+        }
+        let mut never = BTreeSet::new();
+        for closure in closures.iter().filter(|_| !up.is_empty()) {
+            never.extend(never_stopped(closure, &up, self.read)?);
+        }
+        if !never.is_empty() {
+            return Ok(Err(Problem::NeverStopped { units: never, active }));
+        }
+        if !up.is_empty() || held_for.is_some() && view.services.contains_key(name) {
+            record.append(&[Event::Held {
+                service: name.clone(),
+                units: up.iter().cloned().collect(),
+                generation: held_for,
+            }])?;
+        }
+        if up.is_empty() {
+            return Ok(Ok(()));
+        }
+        Ok(units.stop(&up).map_err(Problem::Stop))
+    }
+
+    /// Holds the units that wait for a gate that does not let them start. What is held already is not written again.
+    pub(super) fn hold(&self, name: &ServiceName, record: &mut Record) -> Result<Fate, MigrateError> {
+        let view = record.view()?;
+        let mut held = held(&view, name);
+        if let Some(units) = self.units {
+            let names = units_of(self, name, Some(&view))?;
+            // Where systemd does not say who waits, those that are held are all that is known of.
+            let waiting = look(units, &names).map(|seen| seen.waiting).unwrap_or_default();
+            let more: Vec<_> = waiting.difference(&held).cloned().collect();
+            if !more.is_empty() {
+                record.append(&[Event::Held {
+                    service: name.clone(),
+                    units: more.clone(),
+                    generation: None,
+                }])?;
+                held.extend(more);
+            }
+        }
+        Ok(Fate::Held(held))
+    }
+
+    /// Starts the units of a service that are held, and has nobody remember them any more.
+    ///
+    /// Starting comes first: units that are started twice are started once, and those that are forgotten, never.
+    pub(super) fn release(
+        &self,
+        name: &ServiceName,
+        record: &mut Record,
+    ) -> Result<Option<Fate>, MigrateError> {
+        let view = record.view()?;
+        if !is_held(&view, name) {
+            return Ok(None);
+        }
+        let held = held(&view, name);
+        let started = match self.units {
+            Some(units) => start(units, &held),
+            None => Err(UnitsError::Garbled("no systemd runs here".to_owned())),
+        };
+        match started {
+            Ok(started) => {
+                record.append(&[Event::Released {
+                    service: name.clone(),
+                }])?;
+                Ok((!started.is_empty()).then_some(Fate::Started(started)))
+            }
+            Err(_) if held.is_empty() => {
+                record.append(&[Event::Released {
+                    service: name.clone(),
+                }])?;
+                Ok(None)
+            }
+            Err(error) => Ok(Some(Fate::Stay(held, error.to_string()))),
+        }
+    }
+}
+
+/// Starts those of these units that are there.
+fn start(units: &dyn Units, held: &BTreeSet<UnitName>) -> Result<BTreeSet<UnitName>, UnitsError> {
+    let mut there = BTreeSet::new();
+    let mut stuck = BTreeSet::new();
+    for unit in held {
+        let state: UnitState = units.state(unit)?;
+        if state.is_there() {
+            there.insert(unit.clone());
+        }
+        // It waits for a time that is over, and takes no start.
+        if state.sub.starts_with("auto-restart") && !state.job {
+            stuck.insert(unit.clone());
+        }
+    }
+    if !stuck.is_empty() {
+        units.stop(&stuck)?;
+    }
+    if !there.is_empty() {
+        units.start(&there)?;
+    }
+    Ok(there)
+}
+
+/// Whether anything of a service is held.
+pub(super) fn is_held(view: &View, name: &ServiceName) -> bool {
+    let recorded = view.services.get(name);
+    recorded.is_some_and(|recorded| recorded.held_for.is_some()) || !held(view, name).is_empty()
+}
+
+fn held(view: &View, name: &ServiceName) -> BTreeSet<UnitName> {
+    let known = view.services.get(name).map(|recorded: &Recorded| &recorded.held);
+    let unmet = || view.unmet.get(name).map(|unmet| &unmet.held);
+    known.or_else(unmet).cloned().unwrap_or_default()
+}

@@ -15,7 +15,9 @@ use super::exit;
 
 mod change;
 
-pub(super) use change::{Action, Check, Forget, Migrate, Rebuild, RecordCommand, Resume, Stamp, Stamped};
+pub(super) use change::{
+    Action, Check, Forget, Gate, Migrate, Rebuild, RecordCommand, Resume, Stamp, Stamped,
+};
 
 /// nixmig's command line.
 #[derive(Debug, Parser)]
@@ -69,6 +71,9 @@ pub(super) enum Command {
     Check(Check),
     /// Bring the state of this machine to what a generation expects
     Migrate(Migrate),
+    /// Bring the state of one service to what the generation that is active expects: what a gate's unit runs
+    #[command(hide = true)]
+    Gate(Gate),
     /// Say what the state of a service is on, without running anything
     Stamp(Stamp),
     /// Go on after a step that failed or was interrupted

@@ -195,7 +195,7 @@ fn show(host: &Host<'_>, planned: &Planned, wanted: Option<&BTreeSet<ServiceName
     let _ = output::print(&report.write(format, options));
 }
 
-fn failure(error: MigrateError) -> Failure {
+pub(super) fn failure(error: MigrateError) -> Failure {
     match error {
         MigrateError::Machine(error) => Failure::machine(error),
         MigrateError::Record(error) => Failure::record(error),

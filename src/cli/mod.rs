@@ -10,6 +10,7 @@ mod diagnostic;
 mod diff;
 mod exit;
 mod forget;
+mod gate;
 mod generations;
 mod history;
 mod machine;
@@ -74,6 +75,7 @@ pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Generations(args) => generations::run(args),
         Command::Check(args) => check::run(args),
         Command::Migrate(args) => migrate::run(args),
+        Command::Gate(args) => gate::run(args),
         Command::Stamp(args) => stamp::run(args),
         Command::Resume(args) => resume::run(args),
         Command::Forget(args) => forget::run(args),

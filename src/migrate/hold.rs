@@ -5,14 +5,15 @@
 //! for the others: units that run beneath, and units that nobody would start any more.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::{MigrateError, Request};
 use crate::execute::units::{UnitState, Units, UnitsError};
 use crate::execute::{Known, Problem};
-use crate::generation::closure::never_stopped;
-use crate::generation::reference::{Closure, Toplevel};
+use crate::generation::closure::{Definitions, never_stopped};
+use crate::generation::reference::Closure;
 use crate::model::{Recorded, ServiceName, UnitName};
-use crate::record::{Event, Record, View};
+use crate::record::{Event, Place, Record, View};
 
 /// On whose behalf state is migrated. That decides what becomes of units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,15 +69,56 @@ pub(super) fn look(units: &dyn Units, names: &BTreeSet<UnitName>) -> Result<Seen
     Ok(seen)
 }
 
-/// The units of a service, of all definitions that are kept and of the generation's.
-pub(super) fn units_of(
-    request: &Request<'_>,
+/// Holds the units of a service that wait for its gate, and changes nothing else. All that are held of it.
+///
+/// # Errors
+///
+/// Fails where the record cannot be written, or a definition not be read.
+pub fn keep_back(
+    place: &Place,
     name: &ServiceName,
-    view: Option<&View>,
+    definitions: &Definitions,
+    units: Option<&dyn Units>,
 ) -> Result<BTreeSet<UnitName>, MigrateError> {
-    let kept = view.and_then(|view| view.definitions.get(name));
-    let kept = kept.into_iter().flatten().map(|(_, definition)| definition);
-    let wanted = request.definitions.services.get(name);
+    hold(&mut Record::open(place)?, name, definitions, units)
+}
+
+/// Holds the units of a service that wait. What is held already is not written again.
+fn hold(
+    record: &mut Record,
+    name: &ServiceName,
+    definitions: &Definitions,
+    units: Option<&dyn Units>,
+) -> Result<BTreeSet<UnitName>, MigrateError> {
+    let view = record.view()?;
+    let mut held = held(&view, name);
+    let Some(units) = units else {
+        return Ok(held);
+    };
+    let names = units_of(definitions, name, &view)?;
+    // Where systemd does not say who waits, those that are held are all that is known of.
+    let waiting = look(units, &names).map(|seen| seen.waiting).unwrap_or_default();
+    let more: Vec<_> = waiting.difference(&held).cloned().collect();
+    if !more.is_empty() {
+        record.append(&[Event::Held {
+            service: name.clone(),
+            units: more.clone(),
+            generation: None,
+        }])?;
+        held.extend(more);
+    }
+    Ok(held)
+}
+
+/// The units of a service, of all definitions that are kept and of a generation's.
+pub(super) fn units_of(
+    definitions: &Definitions,
+    name: &ServiceName,
+    view: &View,
+) -> Result<BTreeSet<UnitName>, MigrateError> {
+    let kept = view.definitions.get(name).into_iter().flatten();
+    let kept = kept.map(|(_, definition)| definition);
+    let wanted = definitions.services.get(name);
     let mut units = BTreeSet::new();
     for definition in kept.chain(wanted) {
         let known = Known::read(name, definition.clone())?;
@@ -93,13 +135,14 @@ impl Request<'_> {
         &self,
         name: &ServiceName,
         record: &mut Record,
-        active: bool,
+        running: Option<&Path>,
     ) -> Result<Result<(), Problem>, MigrateError> {
+        let active = self.is_active(running);
         let Some(units) = self.units else {
             return Ok(Ok(()));
         };
         let view = record.view()?;
-        let names = units_of(self, name, Some(&view))?;
+        let names = units_of(self.definitions, name, &view)?;
         let seen = match look(units, &names) {
             Ok(seen) => seen,
             Err(error) => return Ok(Err(Problem::Stop(error))),
@@ -119,16 +162,10 @@ impl Request<'_> {
                 false => Err(Problem::Up(up)),
             });
         }
-        let mut closures = vec![Closure::at(generation.as_ref())];
-        if !active {
-            closures.push(Closure {
-                toplevel: Toplevel::Current,
-                inside: Vec::new(),
-            });
-        }
+        let closures: BTreeSet<_> = running.into_iter().chain([Path::new(generation)]).collect();
         let mut never = BTreeSet::new();
-        for closure in closures.iter().filter(|_| !up.is_empty()) {
-            never.extend(never_stopped(closure, &up, self.read)?);
+        for toplevel in closures.into_iter().filter(|_| !up.is_empty()) {
+            never.extend(never_stopped(&Closure::at(toplevel), &up, self.read)?);
         }
         if !never.is_empty() {
             return Ok(Err(Problem::NeverStopped { units: never, active }));
@@ -146,25 +183,9 @@ impl Request<'_> {
         Ok(units.stop(&up).map_err(Problem::Stop))
     }
 
-    /// Holds the units that wait for a gate that does not let them start. What is held already is not written again.
+    /// Holds the units that wait for a gate that does not let them start.
     pub(super) fn hold(&self, name: &ServiceName, record: &mut Record) -> Result<Fate, MigrateError> {
-        let view = record.view()?;
-        let mut held = held(&view, name);
-        if let Some(units) = self.units {
-            let names = units_of(self, name, Some(&view))?;
-            // Where systemd does not say who waits, those that are held are all that is known of.
-            let waiting = look(units, &names).map(|seen| seen.waiting).unwrap_or_default();
-            let more: Vec<_> = waiting.difference(&held).cloned().collect();
-            if !more.is_empty() {
-                record.append(&[Event::Held {
-                    service: name.clone(),
-                    units: more.clone(),
-                    generation: None,
-                }])?;
-                held.extend(more);
-            }
-        }
-        Ok(Fate::Held(held))
+        hold(record, name, self.definitions, self.units).map(Fate::Held)
     }
 
     /// Starts the units of a service that are held, and has nobody remember them any more.

@@ -26,7 +26,7 @@ mod order;
 mod way;
 
 pub use accept::Asked;
-pub use hold::{Behalf, Fate};
+pub use hold::{Behalf, Fate, keep_back};
 pub use need::{Need, need};
 
 /// What is to be brought about, and by what means.
@@ -114,7 +114,9 @@ pub enum MigrateError {
 /// Fails where nothing could be walked at all. How each service went is in the outcome.
 pub fn migrate(request: &Request<'_>) -> Result<Outcome, MigrateError> {
     let host = (request.look)()?;
-    let active = host.running().as_deref() == Some(Path::new(&request.definitions.toplevel));
+    let running = host.running();
+    let running = running.as_deref();
+    let active = request.is_active(running);
     let planned = host.plan(request.target.clone())?;
     let place = host.place().clone();
     let busy = request.busy(&planned.plan, host.view(), active);
@@ -142,7 +144,7 @@ pub fn migrate(request: &Request<'_>) -> Result<Outcome, MigrateError> {
         roots::keep_program(&place, request.program)?;
         let mut stuck = BTreeMap::new();
         for (name, lock) in &mut locks {
-            if let Some(problem) = request.clear_open(name, &mut record, active)? {
+            if let Some(problem) = request.clear_open(name, &mut record, running)? {
                 stuck.insert(name.clone(), problem);
                 continue;
             }
@@ -178,7 +180,7 @@ pub fn migrate(request: &Request<'_>) -> Result<Outcome, MigrateError> {
         place: &place,
         record: &mut record,
         planned: &planned,
-        active,
+        running,
         ended: Vec::new(),
         units: Vec::new(),
     };
@@ -285,8 +287,8 @@ struct Journey<'a, 'r> {
     place: &'a Place,
     record: &'a mut Record,
     planned: &'a Planned,
-    /// Whether the generation is the one that is active.
-    active: bool,
+    /// The generation that is active.
+    running: Option<&'a Path>,
     ended: Vec<(ServiceName, Ended)>,
     units: Vec<(ServiceName, Fate)>,
 }
@@ -356,7 +358,7 @@ impl Journey<'_, '_> {
         };
         if begun.is_ok()
             && !plan.steps.is_empty()
-            && let Err(problem) = self.request.clear(name, self.record, self.active)?
+            && let Err(problem) = self.request.clear(name, self.record, self.running)?
         {
             return Ok(Some(untouched(name, problem)));
         }

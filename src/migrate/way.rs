@@ -1,6 +1,8 @@
 //! Owns what stands in the way of a service's path besides itself: the order in which gates start, and units that are held for
 //! another generation.
 
+use std::path::Path;
+
 use super::{Behalf, Ended, Fate, Journey, MigrateError, Request, hold, recorded};
 use crate::execute::{Happening, Known, Left, Problem, ProgressEvent, WalkError};
 use crate::model::{Direction, ServiceName, UnitName};
@@ -8,6 +10,11 @@ use crate::plan::ServicePlan;
 use crate::record::{Place, Record, View};
 
 impl Request<'_> {
+    /// Whether the generation is the one that is active.
+    pub(super) fn is_active(&self, running: Option<&Path>) -> bool {
+        running == Some(Path::new(&self.definitions.toplevel))
+    }
+
     /// Whether units that are held start again once their state is what the generation expects.
     pub(super) fn releases(&self, active: bool) -> bool {
         self.behalf == Behalf::Gate || active
@@ -45,7 +52,7 @@ impl Request<'_> {
         &self,
         name: &ServiceName,
         record: &mut Record,
-        active: bool,
+        running: Option<&Path>,
     ) -> Result<Option<WalkError>, MigrateError> {
         let view = record.view()?;
         let open = recorded(Some(&view), name).is_some_and(|recorded| {
@@ -56,7 +63,7 @@ impl Request<'_> {
         if !open || self.behalf == (Behalf::Somebody { stops: false }) {
             return Ok(None);
         }
-        let cleared = self.clear(name, record, active)?;
+        let cleared = self.clear(name, record, running)?;
         Ok(cleared.err().map(|problem| WalkError {
             service: name.clone(),
             what: Box::new(problem),
@@ -84,7 +91,9 @@ impl Journey<'_, '_> {
                 ..
             }))
         );
-        let fate = if arrived && self.request.releases(self.active) || as_before && held_here {
+        let fate = if arrived && self.request.releases(self.request.is_active(self.running))
+            || as_before && held_here
+        {
             self.request.release(name, self.record)?
         } else if self.request.behalf == Behalf::Gate || held_here {
             Some(self.request.hold(name, self.record)?)
@@ -121,7 +130,7 @@ impl Journey<'_, '_> {
         if !descends(plan) {
             return Ok(None);
         }
-        let own = hold::units_of(self.request, &plan.name, Some(view))?;
+        let own = hold::units_of(self.request.definitions, &plan.name, view)?;
         let others = self.planned.plan.services.iter();
         for other in others.filter(|other| other.name != plan.name && descends(other)) {
             let kept = recorded(Some(view), &other.name).and_then(|recorded| recorded.definition.clone());

@@ -6,6 +6,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod escape;
+mod gate;
 mod json;
 mod lists;
 mod markdown;
@@ -16,6 +17,7 @@ mod text;
 mod words;
 
 pub use escape::{escape, lines};
+pub use gate::Gated;
 pub use lists::{
     Generations, Happened, History, KeptBackup, ServiceStatus, Startable, State, Status, Verdict,
 };

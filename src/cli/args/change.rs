@@ -89,6 +89,19 @@ pub(in crate::cli) struct Migrate {
     pub(in crate::cli) list: List,
 }
 
+/// `nixmig gate`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Gate {
+    /// The service
+    #[arg(value_name = "SERVICE")]
+    pub(in crate::cli) service: ServiceName,
+    /// The versions of its history in the generation whose gate this is
+    #[arg(value_name = "VERSION")]
+    pub(in crate::cli) versions: Vec<Version>,
+    #[command(flatten)]
+    pub(in crate::cli) machine: Machine,
+}
+
 /// `nixmig stamp`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Stamp {

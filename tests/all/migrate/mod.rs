@@ -8,4 +8,5 @@ mod refusals;
 mod security;
 mod text;
 mod together;
+mod units;
 mod world;

@@ -199,6 +199,33 @@ impl World {
         .unwrap();
     }
 
+    /// Gives a generation one more unit, or another in its place.
+    pub(crate) fn unit(&self, number: usize, file: &str, text: &str) {
+        let unit = self.store(number, &format!("unit-{file}"));
+        fs::create_dir_all(&unit).unwrap();
+        fs::write(unit.join(file), text).unwrap();
+        let link = self.store(number, "etc").join("etc/systemd/system").join(file);
+        if !link.exists() {
+            symlink(unit.join(file), link).unwrap();
+        }
+    }
+
+    /// The same command where a generation is active. As root: it gets a /run of its own.
+    pub(crate) fn active(&self, number: usize, command: &mut Command) -> Command {
+        let mut inside = Command::new("unshare");
+        let script = "mount -t tmpfs none /run && ln -s \"$0\" /run/current-system && exec \"$@\"";
+        inside
+            .args(["--mount", "sh", "-c", script])
+            .arg(self.toplevel(number))
+            .arg(command.get_program())
+            .args(command.get_args())
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
+            .env("COLUMNS", "100")
+            .stdin(Stdio::null());
+        inside
+    }
+
     /// Has a generation ask for a mount.
     pub(crate) fn mounts(&self, number: usize, point: &Path) {
         let line = format!("/dev/disk/by-label/x {} ext4 defaults 0 2\n", point.display());

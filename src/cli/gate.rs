@@ -1,0 +1,236 @@
+//! `nixmig gate`: what a gate's unit runs. It brings the state of one service to what the generation that is active expects, or
+//! keeps the service's units from starting.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use nixmig::execute::units::Units;
+use nixmig::execute::{Executor as _, Known, Left, Problem, WalkError, detect, occupancy};
+use nixmig::generation::closure::{ClosureError, Definitions, definitions};
+use nixmig::generation::reference::Closure;
+use nixmig::generation::{ReadOptions, read_closure};
+use nixmig::machine::Host;
+use nixmig::migrate::{Behalf, Ended, Fate, Outcome, Request, keep_back, migrate};
+use nixmig::model::{ServiceName, UnitName, Version};
+use nixmig::plan::Severity;
+use nixmig::record::{Place, Wait};
+use nixmig::report::Gated;
+
+use super::args::Gate;
+use super::change::{executor, place, program};
+use super::diagnostic::Failure;
+use super::exit::Exit;
+use super::progress::Follower;
+use super::{machine, migrate as by_hand, output};
+
+pub(super) fn run(args: &Gate) -> Result<Exit, Failure> {
+    let place = place(&args.machine)?;
+    let options = args.machine.below.options();
+    let service = &args.service;
+    let versions: BTreeSet<_> = args.versions.iter().copied().collect();
+    let host = machine::look(options.clone(), place.clone(), &args.machine.memory, None)?;
+    let active = host.running();
+    // Once more at the end: who activates another system meanwhile asks this gate again.
+    if host.is_plainly_there(service, &versions) && host.running() == active {
+        return Ok(Exit::Fine);
+    }
+    drop(host);
+    let gate = Slow {
+        args,
+        place: &place,
+        options: &options,
+        units: None,
+    };
+    gate.run(&versions)
+}
+
+/// What a gate does where there is something to do, or in its way.
+struct Slow<'a> {
+    args: &'a Gate,
+    place: &'a Place,
+    options: &'a ReadOptions,
+    units: Option<&'a dyn Units>,
+}
+
+/// How one attempt ended.
+struct Attempt {
+    gated: Gated,
+    exit: Exit,
+    /// What told nixmig to end, if something did.
+    signal: Option<i32>,
+}
+
+impl Slow<'_> {
+    fn run(&self, versions: &BTreeSet<Version>) -> Result<Exit, Failure> {
+        let toplevel = active()?;
+        let closure = Closure::at(&toplevel);
+        let definitions = definitions(&closure, self.options)
+            .map_err(|error| Failure::closure(toplevel.as_os_str(), error))?;
+        let mut attempt = match is_of(&definitions, &self.args.service, versions) {
+            true => self.attempt(&definitions)?,
+            false => self.refuse(&definitions)?,
+        };
+        // Another system was activated meanwhile, and what was done was done for the one before.
+        if attempt.signal.is_none() && attempt.gated.passes() && active()? != toplevel {
+            attempt = self.refuse(&definitions)?;
+        }
+        output::complain(&attempt.gated.write());
+        match attempt.signal {
+            Some(signal) => nixmig::process::die_of(signal),
+            None => Ok(attempt.exit),
+        }
+    }
+
+    /// Brings the state to what the generation expects.
+    fn attempt(&self, definitions: &Definitions) -> Result<Attempt, Failure> {
+        let service = &self.args.service;
+        let target =
+            read_closure(Path::new(&definitions.toplevel), "current", self.options).map_err(|error| {
+                Failure::Read {
+                    subject: "the generation that is active".to_owned(),
+                    error: Box::new(error),
+                }
+            })?;
+        let executor = executor()?;
+        let progress = Follower::new();
+        let ask = |service: &ServiceName, definition: &_, package: Option<&str>| {
+            detect(&executor, service, definition, package)
+        };
+        let look = || {
+            Host::look(machine::options(
+                self.options.clone(),
+                self.place.clone(),
+                &self.args.machine.memory,
+                None,
+                &ask,
+            ))
+        };
+        let program = program()?;
+        let request = Request {
+            look: &look,
+            target: &target,
+            definitions,
+            read: self.options,
+            services: Some(&[service.clone()].into()),
+            program: &program,
+            executor: &executor,
+            progress: &progress,
+            cgroups: Path::new(occupancy::CGROUPS),
+            units: self.units,
+            behalf: Behalf::Gate,
+            wait: Wait::Forever,
+            acknowledge: &BTreeSet::new(),
+            confirm: &|_, _| false,
+            show: &|_, _| {},
+        };
+        let outcome = migrate(&request).map_err(by_hand::failure)?;
+        let (gated, exit) = ended(service, &outcome);
+        Ok(Attempt {
+            gated,
+            exit,
+            signal: executor.stopped(),
+        })
+    }
+
+    /// Keeps the units back, and changes nothing else: systemd runs a gate that is not of the generation that is active.
+    fn refuse(&self, definitions: &Definitions) -> Result<Attempt, Failure> {
+        let service = &self.args.service;
+        let error = WalkError {
+            service: service.clone(),
+            what: Box::new(Problem::OtherGeneration),
+            left: Left::Untouched,
+        };
+        let held = keep_back(self.place, service, definitions, self.units).map_err(by_hand::failure)?;
+        Ok(Attempt {
+            gated: Gated {
+                service: service.to_string(),
+                reasons: vec![(error.to_string(), error.next())],
+                left: Some(error.left.to_string()),
+                held: names(&held),
+                ..Gated::default()
+            },
+            exit: Exit::Refused,
+            signal: None,
+        })
+    }
+}
+
+/// How one service went, in words, and what the gate ends with.
+fn ended(service: &ServiceName, outcome: &Outcome) -> (Gated, Exit) {
+    let mut gated = Gated {
+        service: service.to_string(),
+        ..Gated::default()
+    };
+    for (_, fate) in outcome.units.iter().filter(|(name, _)| name == service) {
+        match fate {
+            Fate::Held(units) => gated.held = names(units),
+            Fate::Started(units) => gated.started = names(units),
+            Fate::Stay(units, why) => gated.stay = Some((names(units), why.clone())),
+        }
+    }
+    let ended = outcome.services.iter().find(|(name, _)| name == service);
+    let Some((_, ended)) = ended else {
+        return (gated, Exit::Fine);
+    };
+    let exit = match ended {
+        Ended::Arrived(arrival) => {
+            gated.arrived = Some(arrival.applied.last().map(Version::to_string));
+            return (gated, Exit::Fine);
+        }
+        Ended::Refused => {
+            let plans = outcome.planned.plan.services.iter();
+            let findings = plans
+                .filter(|plan| plan.name == *service)
+                .flat_map(|plan| &plan.findings);
+            let refusals = findings.filter(|finding| finding.severity == Severity::Refused);
+            gated.reasons = refusals
+                .map(|finding| (finding.message.clone(), finding.help.clone()))
+                .collect();
+            gated.left = Some(Left::Untouched.to_string());
+            Exit::Refused
+        }
+        Ended::Waits(first) => {
+            gated.reasons = vec![(
+                format!("it goes with {first}, which did not arrive"),
+                format!("`nixmig status` says what keeps {first}."),
+            )];
+            Exit::Refused
+        }
+        Ended::Failed(error) => {
+            gated.reasons = vec![(error.what.to_string(), error.next())];
+            gated.left = Some(error.left.to_string());
+            match error.is_refusal() {
+                true => Exit::Refused,
+                false => Exit::Resume,
+            }
+        }
+    };
+    (gated, exit)
+}
+
+/// Whether a gate that was started for these versions is the one of a generation.
+fn is_of(definitions: &Definitions, service: &ServiceName, versions: &BTreeSet<Version>) -> bool {
+    let Some(definition) = definitions.services.get(service) else {
+        return false;
+    };
+    Known::read(service, definition.clone())
+        .is_ok_and(|known| known.gate.service.history.versions().eq(versions.iter().copied()))
+}
+
+/// The toplevel of the generation that is active.
+fn active() -> Result<PathBuf, Failure> {
+    const LINK: &str = "/run/current-system";
+    std::fs::canonicalize(LINK).map_err(|_| {
+        let error = ClosureError::NotRunning {
+            word: "current",
+            link: LINK,
+            root: None,
+        };
+        Failure::closure(OsStr::new("current"), error)
+    })
+}
+
+fn names(units: &BTreeSet<UnitName>) -> Vec<String> {
+    units.iter().map(UnitName::to_string).collect()
+}

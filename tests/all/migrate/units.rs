@@ -1,0 +1,450 @@
+//! What becomes of units around a walk, with a service manager that only writes down what it is asked for.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use nixmig::execute::units::{UnitState, Units, UnitsError};
+use nixmig::execute::{DirectExecutor, Left, Problem, Silent, WalkError, detect};
+use nixmig::generation::closure::definitions;
+use nixmig::generation::reference::Closure;
+use nixmig::generation::{ReadOptions, read_closure};
+use nixmig::machine::{Host, Options};
+use nixmig::migrate::{Behalf, Ended, Fate, Outcome, Request, migrate};
+use nixmig::model::{Definition, Recorded, ServiceName, UnitName};
+use nixmig::record::{Place, Wait, look};
+
+use super::world::{Kind, Service, V, World};
+
+const STOPS: Behalf = Behalf::Somebody { stops: true };
+const ASKS: Behalf = Behalf::Somebody { stops: false };
+
+/// A service manager without services.
+#[derive(Default)]
+struct Manager {
+    states: RefCell<BTreeMap<UnitName, UnitState>>,
+    asked: RefCell<Vec<String>>,
+}
+
+impl Manager {
+    fn set(&self, unit: &str, active: &str, sub: &str, job: bool) {
+        let state = UnitState {
+            load: "loaded".to_owned(),
+            active: active.to_owned(),
+            sub: sub.to_owned(),
+            job,
+            ..UnitState::default()
+        };
+        self.states.borrow_mut().insert(unit.parse().unwrap(), state);
+    }
+
+    fn runs(&self, unit: &str) {
+        self.set(unit, "active", "running", false);
+    }
+
+    /// Its start waits for its gate.
+    fn waits(&self, unit: &str) {
+        self.set(unit, "inactive", "dead", true);
+    }
+
+    fn rests(&self, unit: &str) {
+        self.set(unit, "inactive", "dead", false);
+    }
+
+    /// What it was asked for since the last time.
+    fn asked(&self) -> Vec<String> {
+        self.asked.take()
+    }
+
+    fn note(&self, what: &str, units: &BTreeSet<UnitName>) {
+        let names: Vec<_> = units.iter().map(UnitName::as_str).collect();
+        self.asked
+            .borrow_mut()
+            .push(format!("{what} {}", names.join(" ")));
+    }
+}
+
+impl Units for Manager {
+    fn state(&self, unit: &UnitName) -> Result<UnitState, UnitsError> {
+        Ok(self.states.borrow().get(unit).cloned().unwrap_or_default())
+    }
+
+    fn instances(&self, template: &UnitName) -> Result<Vec<UnitName>, UnitsError> {
+        let states = self.states.borrow();
+        let of_it = |unit: &&UnitName| unit.template().as_ref() == Some(template);
+        Ok(states.keys().filter(of_it).cloned().collect())
+    }
+
+    fn stop(&self, units: &BTreeSet<UnitName>) -> Result<(), UnitsError> {
+        self.note("stop", units);
+        units.iter().for_each(|unit| self.rests(unit.as_str()));
+        Ok(())
+    }
+
+    fn start(&self, units: &BTreeSet<UnitName>) -> Result<(), UnitsError> {
+        self.note("start", units);
+        Ok(())
+    }
+
+    fn reload(&self) -> Result<(), UnitsError> {
+        Ok(())
+    }
+}
+
+/// Migrates one service, or all, to a generation.
+fn bring(world: &World, number: usize, manager: &Manager, behalf: Behalf, service: Option<&str>) -> Outcome {
+    let read = ReadOptions {
+        profile: world.path("profiles/system"),
+        ..ReadOptions::default()
+    };
+    let toplevel = world.toplevel(number);
+    let target = read_closure(&toplevel, "target", &read).unwrap();
+    let definitions = definitions(&Closure::at(&toplevel), &read).unwrap();
+    let executor = DirectExecutor::new().unwrap();
+    let ask = |service: &ServiceName, definition: &Definition, package: Option<&str>| {
+        detect(&executor, service, definition, package)
+    };
+    let look = || {
+        Host::look(Options {
+            read: read.clone(),
+            place: place(world),
+            from: None,
+            now: Timestamp::now(),
+            clock_is_right: false,
+            ask: &ask,
+        })
+    };
+    let services = service.map(|name| BTreeSet::from([name.parse().unwrap()]));
+    migrate(&Request {
+        look: &look,
+        target: &target,
+        definitions: &definitions,
+        read: &read,
+        services: services.as_ref(),
+        program: Path::new("/bin/true"),
+        executor: &executor,
+        progress: &Silent,
+        cgroups: &world.path("no-cgroups"),
+        units: Some(manager),
+        behalf,
+        wait: Wait::Forever,
+        acknowledge: &BTreeSet::new(),
+        confirm: &|_, _| false,
+        show: &|_, _| {},
+    })
+    .unwrap()
+}
+
+fn place(world: &World) -> Place {
+    Place {
+        state_dir: world.state_dir.clone(),
+        gc_roots: world.path("gcroots/nixmig"),
+        guards: world.path("guards"),
+    }
+}
+
+fn recorded(world: &World, service: &str) -> Recorded {
+    let view = look(&place(world)).unwrap().unwrap();
+    view.services[&service.parse::<ServiceName>().unwrap()].clone()
+}
+
+fn units(names: &[&str]) -> BTreeSet<UnitName> {
+    names.iter().map(|name| name.parse().unwrap()).collect()
+}
+
+/// How the only service went that something was done for.
+fn only(outcome: &Outcome) -> &Ended {
+    match outcome.services.as_slice() {
+        [(_, ended)] => ended,
+        all => panic!("{all:?}"),
+    }
+}
+
+fn refusal(ended: &Ended) -> &Problem {
+    match ended {
+        Ended::Failed(error) => {
+            assert!(error.is_refusal(), "{error:?}");
+            &error.what
+        }
+        ended => panic!("{ended:?}"),
+    }
+}
+
+fn fate(outcome: &Outcome) -> Option<&Fate> {
+    outcome.units.first().map(|(_, fate)| fate)
+}
+
+/// The usual world, whose `db` has two units.
+fn two_units() -> World {
+    let world = World::of(&[Kind::Plain, Kind::Plain]);
+    for number in 1..=3 {
+        let line = "X-Migration-Units=db.service";
+        world.rewrite(number, "db", line, &format!("{line} db-web.service"));
+    }
+    world.arrive(2, "1");
+    world
+}
+
+#[test]
+fn a_gate_stops_what_runs_beneath_it_and_starts_it_again() {
+    let world = two_units();
+    let manager = Manager::default();
+    manager.waits("db.service");
+    manager.runs("db-web.service");
+    world.at("up-2024-02-01-script", "echo held > $STATE_DIRECTORIES/../seen\n");
+    let outcome = bring(&world, 3, &manager, Behalf::Gate, Some("db"));
+    assert!(matches!(only(&outcome), Ended::Arrived(_)), "{outcome:?}");
+    assert_eq!(manager.asked(), ["stop db-web.service", "start db-web.service"]);
+    assert_eq!(fate(&outcome), Some(&Fate::Started(units(&["db-web.service"]))));
+    assert!(recorded(&world, "db").held.is_empty());
+    assert_eq!(world.log("db"), format!("data {} {} ", V[0], V[1]));
+}
+
+#[test]
+fn what_a_switch_leaves_running_is_never_stopped() {
+    let world = two_units();
+    world.unit(
+        3,
+        "db-web.service",
+        "[Service]\nExecStart=/bin/true\nX-RestartIfChanged=false\n",
+    );
+    let manager = Manager::default();
+    manager.waits("db.service");
+    manager.runs("db-web.service");
+    for behalf in [Behalf::Gate, STOPS] {
+        let outcome = bring(&world, 3, &manager, behalf, Some("db"));
+        let problem = refusal(only(&outcome));
+        assert!(
+            matches!(problem, Problem::NeverStopped { units, .. } if units.iter().any(|unit| unit.as_str() == "db-web.service")),
+            "{problem:?}"
+        );
+        assert!(manager.asked().is_empty());
+        assert_eq!(world.log("db"), format!("data {} ", V[0]));
+    }
+    assert_eq!(recorded(&world, "db").held, units(&["db.service"]));
+}
+
+#[test]
+fn what_waited_for_a_failure_is_held_until_a_generation_fits() {
+    let world = World::usual();
+    world.at("up-2024-02-01-script-end", "exit 1\n");
+    let manager = Manager::default();
+    manager.waits("db.service");
+    let outcome = bring(&world, 3, &manager, Behalf::Gate, Some("db"));
+    assert!(
+        matches!(
+            only(&outcome),
+            Ended::Failed(WalkError {
+                left: Left::Restored,
+                ..
+            })
+        ),
+        "{outcome:?}"
+    );
+    assert_eq!(fate(&outcome), Some(&Fate::Held(units(&["db.service"]))));
+    manager.rests("db.service");
+    // The same path is refused, and nothing is written twice.
+    let before = world.record();
+    let outcome = bring(&world, 3, &manager, Behalf::Gate, Some("db"));
+    assert!(matches!(only(&outcome), Ended::Refused), "{outcome:?}");
+    assert!(before == world.record());
+    assert!(manager.asked().is_empty());
+    // Back where it was, another unit's start brings the held one along.
+    let outcome = bring(&world, 2, &manager, Behalf::Gate, Some("db"));
+    assert!(outcome.services.is_empty(), "{outcome:?}");
+    assert_eq!(manager.asked(), ["start db.service"]);
+    assert!(recorded(&world, "db").held.is_empty());
+}
+
+#[test]
+fn by_hand_units_are_stopped_only_where_somebody_says_so_and_held_for_that_generation() {
+    let world = World::usual();
+    let manager = Manager::default();
+    manager.runs("db.service");
+    let outcome = bring(&world, 3, &manager, ASKS, None);
+    assert!(matches!(refusal(only(&outcome)), Problem::Up(_)), "{outcome:?}");
+    // A unit that is about to start counts, too.
+    manager.waits("db.service");
+    let outcome = bring(&world, 3, &manager, ASKS, None);
+    assert!(matches!(refusal(only(&outcome)), Problem::Up(_)), "{outcome:?}");
+    assert!(manager.asked().is_empty());
+
+    manager.runs("db.service");
+    let outcome = bring(&world, 3, &manager, STOPS, None);
+    assert!(matches!(only(&outcome), Ended::Arrived(_)), "{outcome:?}");
+    assert_eq!(manager.asked(), ["stop db.service"]);
+    let held = recorded(&world, "db");
+    assert_eq!(held.held, units(&["db.service"]));
+    assert_eq!(held.held_for.as_deref(), world.toplevel(3).to_str());
+
+    // The gate of the generation that still is active does not take it back.
+    manager.waits("db.service");
+    let outcome = bring(&world, 2, &manager, Behalf::Gate, Some("db"));
+    assert!(
+        matches!(refusal(only(&outcome)), Problem::HeldFor(_)),
+        "{outcome:?}"
+    );
+    assert!(manager.asked().is_empty());
+    // That of the other lets it start.
+    let outcome = bring(&world, 3, &manager, Behalf::Gate, Some("db"));
+    assert!(outcome.services.is_empty(), "{outcome:?}");
+    assert_eq!(manager.asked(), ["start db.service"]);
+    let released = recorded(&world, "db");
+    assert_eq!((released.held.len(), released.held_for), (0, None));
+}
+
+#[test]
+fn units_that_were_stopped_by_hand_start_again_where_the_walk_was_brought_back() {
+    let world = World::usual();
+    world.at("up-2024-02-01-script-end", "exit 1\n");
+    let manager = Manager::default();
+    manager.runs("db.service");
+    bring(&world, 3, &manager, STOPS, None);
+    assert_eq!(manager.asked(), ["stop db.service", "start db.service"]);
+    assert_eq!(recorded(&world, "db").held_for, None);
+}
+
+/// Two services of which one needs the other, in a generation without steps and in one with a step each.
+fn needing() -> World {
+    let world = World::new();
+    for number in 1..=2 {
+        let web = Service::new("web", number - 1).key("X-Migration-Requires=db.service");
+        world.generation(number, &[Service::new("db", number - 1), web]);
+    }
+    for name in ["db", "web"] {
+        world.data(name);
+    }
+    world.arrive(1, "1");
+    world.arrive(2, "1");
+    assert_eq!(world.log("web"), format!("data {} ", V[0]));
+    world
+}
+
+#[test]
+fn a_way_down_against_the_order_of_gates_is_refused_and_walked_by_hand() {
+    let world = needing();
+    let manager = Manager::default();
+    manager.waits("db.service");
+    let outcome = bring(&world, 1, &manager, Behalf::Gate, Some("db"));
+    let problem = refusal(only(&outcome));
+    assert!(
+        matches!(problem, Problem::DownFirst { service, from, .. }
+            if service.as_str() == "web" && Path::new(from) == world.toplevel(2)),
+        "{problem:?}"
+    );
+    assert_eq!(world.log("db"), format!("data {} ", V[0]));
+    assert!(manager.asked().is_empty());
+
+    for unit in ["db.service", "web.service"] {
+        manager.runs(unit);
+    }
+    bring(&world, 1, &manager, STOPS, None);
+    assert_eq!(manager.asked(), ["stop web.service", "stop db.service"]);
+    for name in ["db", "web"] {
+        assert_eq!(world.log(name), "data ");
+        bring(&world, 1, &manager, Behalf::Gate, Some(name));
+        assert_eq!(manager.asked(), [format!("start {name}.service")]);
+    }
+}
+
+#[test]
+fn a_way_up_waits_where_what_it_requires_is_held_for_another_generation() {
+    let world = needing();
+    let manager = Manager::default();
+    for unit in ["db.service", "web.service"] {
+        manager.runs(unit);
+    }
+    bring(&world, 1, &manager, STOPS, None);
+    manager.asked();
+    let outcome = bring(&world, 2, &manager, STOPS, None);
+    let web = outcome
+        .services
+        .iter()
+        .find(|(name, _)| name.as_str() == "web")
+        .unwrap();
+    assert!(
+        matches!(refusal(&web.1), Problem::RequiredHeld { unit, .. } if unit.as_str() == "db.service"),
+        "{outcome:?}"
+    );
+    assert_eq!(world.log("web"), "data ");
+}
+
+#[test]
+fn instances_of_a_template_are_stopped_one_by_one() {
+    let world = World::of(&[Kind::Plain, Kind::Plain]);
+    for number in 1..=3 {
+        let line = "X-Migration-Units=db.service";
+        world.rewrite(number, "db", line, "X-Migration-Units=db@.service");
+    }
+    world.arrive(2, "1");
+    let manager = Manager::default();
+    manager.runs("db@a.service");
+    manager.waits("db@b.service");
+    manager.set("db@c.service", "activating", "auto-restart", false);
+    world.at("up-2024-02-01-script-end", "exit 1\n");
+    let outcome = bring(&world, 3, &manager, Behalf::Gate, Some("db"));
+    assert_eq!(manager.asked(), ["stop db@a.service"]);
+    let all = units(&["db@a.service", "db@b.service", "db@c.service"]);
+    assert_eq!(fate(&outcome), Some(&Fate::Held(all)));
+    // One whose time to try again is over takes no start.
+    bring(&world, 2, &manager, Behalf::Gate, Some("db"));
+    assert_eq!(
+        manager.asked(),
+        [
+            "stop db@c.service",
+            "start db@a.service db@b.service db@c.service"
+        ]
+    );
+}
+
+/// A gate on a machine whose active generation is this one, and that no systemd runs.
+fn gate(world: &World, active: usize, words: &[&str], code: i32) -> String {
+    let mut command = world.command(&[&["gate"], words].concat());
+    super::world::ended(&mut world.active(active, &mut command), code)
+}
+
+#[test]
+fn a_gate_with_nothing_to_do_writes_nothing_and_says_nothing() {
+    if !super::world::is_root() {
+        return;
+    }
+    let world = World::usual();
+    let before = snapshot(&world.state_dir);
+    assert_eq!(gate(&world, 2, &["db", V[0]], 0), "");
+    assert_eq!(snapshot(&world.state_dir), before);
+}
+
+fn snapshot(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(snapshot(&path)),
+            false => found.push((path.clone(), fs::read(&path).unwrap())),
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_gate_says_what_happened_and_what_to_type() {
+    if !super::world::is_root() {
+        return;
+    }
+    let world = World::usual();
+    let seen = |active, words: &[&str]| {
+        let mut command = world.command(&[&["gate"], words].concat());
+        world.seen_of(&mut world.active(active, &mut command))
+    };
+    insta::assert_snapshot!("gate_of_another_generation", seen(3, &["db", V[0]]));
+    assert_eq!(world.log("db"), format!("data {} ", V[0]));
+    insta::assert_snapshot!("gate_up", seen(3, &["db", V[0], V[1]]));
+    insta::assert_snapshot!("gate_down", seen(2, &["db", V[0]]));
+    world.at("up-2024-02-01-script-end", "echo 'row 17: no'; exit 1\n");
+    insta::assert_snapshot!("gate_failed", seen(3, &["db", V[0], V[1]]));
+    insta::assert_snapshot!("gate_blocked", seen(3, &["db", V[0], V[1]]));
+    assert_eq!(gate(&world, 2, &["db", V[0]], 0), "");
+}

@@ -119,6 +119,7 @@ impl Slow<'_> {
             cgroups: Path::new(occupancy::CGROUPS),
             units: self.units,
             behalf: Behalf::Gate,
+            unguarded: false,
             wait: Wait::Forever,
             acknowledge: &BTreeSet::new(),
             confirm: &|_, _| false,

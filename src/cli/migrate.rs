@@ -66,6 +66,7 @@ pub(super) fn run(args: &Migrate) -> Result<Exit, Failure> {
         cgroups: Path::new(occupancy::CGROUPS),
         units: None,
         behalf: Behalf::Somebody { stops: args.stop },
+        unguarded: args.unguarded,
         wait: if args.no_wait { Wait::Not } else { Wait::Forever },
         acknowledge: &acknowledge,
         confirm: &confirm::at_terminal,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::apart::{Begun, Opened};
 use super::definition::{Known, units};
 use super::error::{Left, Named, Problem, WalkError};
+use super::guard::Guarding;
 use super::occupancy::{self, Occupancy};
 use super::progress::{Happening, Progress, ProgressEvent, StepAt};
 use super::run::{Planned, Run, Scene};
@@ -53,6 +54,8 @@ pub struct Walk<'a> {
     pub previous_package: Option<&'a str>,
     /// The package of the generation that starts, for where it has no definition that says so.
     pub new_package: Option<&'a str>,
+    /// How the service is guarded meanwhile, and from then on.
+    pub guarding: Guarding<'a>,
 }
 
 /// The end of a path.
@@ -200,6 +203,8 @@ impl Engine<'_> {
                 .filter(|target| target.has_all(walk.applied))
                 .map(|target| self.defined(target, true)),
         );
+        self.guard(walk, &view)?;
+        self.reached("guarded")?;
         self.record.append(&events)?;
         self.reached("run-begun")?;
         let run = self.open_run()?.ok_or(Problem::Overtaken(run))?;

@@ -211,6 +211,17 @@ pub enum Problem {
     /// Units have processes.
     #[error("{} still running: no script may touch the state meanwhile", occupied(.0))]
     Occupied(Vec<Occupied>),
+    /// A generation that can be booted would start units on state that it knows nothing of, and nothing keeps it from that.
+    #[error(
+        "{} could start it on state that it was not made for, and no guard can keep it from that: {why}",
+        super::guard::named(generations)
+    )]
+    Unguarded {
+        /// The generations, by their labels.
+        generations: Vec<String>,
+        /// Why there can be no guard.
+        why: RecordError,
+    },
     /// No script could change the state.
     #[error("{0} is on a file system that is mounted read-only")]
     ReadOnly(String),
@@ -392,6 +403,10 @@ impl WalkError {
                  `nixmig migrate`."
                     .to_owned()
             }
+            Problem::Unguarded { .. } => "Make it possible to write there, or remove these generations (`nix-env --profile \
+                 /nix/var/nix/profiles/system --delete-generations`, and the boot menu's entries with them). To accept the danger: \
+                 `nixmig migrate --unguarded`."
+                .to_owned(),
             Problem::ReadOnly(directory) => {
                 format!("See why, mount it so that `{directory}` can be written to, and run it again.")
             }
@@ -441,6 +456,7 @@ impl WalkError {
                 | Problem::DownFirst { .. }
                 | Problem::OtherGeneration
                 | Problem::ReadOnly(_)
+                | Problem::Unguarded { .. }
                 | Problem::NotMet
         );
         refuses && self.left == Left::Untouched

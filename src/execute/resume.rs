@@ -13,7 +13,7 @@ use super::run::Run;
 use super::step::stamp_all;
 use crate::model::{Block, OpenRun, Recorded, RunId, Version};
 use crate::record::stamp::{self, Stamp};
-use crate::record::{Choice, Event, RunOutcome, roots};
+use crate::record::{Choice, Event, RunOutcome, guards, roots};
 
 /// What was said of a state without running anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -272,6 +272,10 @@ impl Engine<'_> {
                     (recorded.stamped.clone(), Vec::new())
                 }
                 (None, Some(lost)) => (lost.stamped.clone(), lost.backups.clone()),
+                // Its guard is all that a lost record left.
+                (None, None) if guards::list(engine.place)?.contains_key(engine.service) => {
+                    return Ok((Vec::new(), Vec::new()));
+                }
                 (None, None) => return Err(Problem::NothingToForget),
             };
             engine.record.append(&[Event::Forgotten {
@@ -287,6 +291,10 @@ impl Engine<'_> {
             }
         }
         self.prune();
+        // Where systemd has not read that yet, its unit sees that nothing is to be guarded any more.
+        if let Err(error) = guards::remove(self.place, self.service) {
+            return Err(self.error(error.into(), Left::Untouched));
+        }
         Ok(backups)
     }
 

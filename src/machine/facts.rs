@@ -14,6 +14,7 @@ use crate::model::{
 };
 use crate::plan::{Known, Trouble};
 use crate::record::Unmet;
+use crate::record::guards::Found;
 use crate::record::roots::Root;
 
 /// What was found out of one service.
@@ -138,10 +139,16 @@ pub(super) fn runs(generation: &Generation, service: &Service) -> bool {
     units.any(|unit| matches!(generation.unit(unit), UnitState::Present(_)))
 }
 
-/// Something that only a record that was lost leaves behind: a GC root of a service, or what rebuilding found.
-pub(super) fn trace(roots: &[Root], unmet: Option<&Unmet>) -> Option<String> {
+/// Something that only a record that was lost leaves behind: a GC root of a service, its guard, or what rebuilding found.
+pub(super) fn trace(roots: &[Root], guard: Option<&Found>, unmet: Option<&Unmet>) -> Option<String> {
     if let Some(root) = roots.first() {
         return Some(format!("the GC root {}", root.link.display()));
+    }
+    if let Some(guard) = guard {
+        return Some(match &guard.unit {
+            Some(unit) => format!("the guard {}", unit.display()),
+            None => "what is left of its guard".to_owned(),
+        });
     }
     let unmet = unmet?;
     match unmet.backups.first() {

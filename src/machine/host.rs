@@ -358,7 +358,10 @@ impl<'a> Host<'a> {
         let seen = eyes.unrecorded(wanted, view.map(|view| &view.id), unmet);
         let roots = record::roots::traces(&self.options.place).map_err(MachineError::Record)?;
         let of_this = roots.get(name).map_or(&[][..], Vec::as_slice);
-        facts.trace = seen.stamp.or_else(|| facts::trace(of_this, unmet));
+        let guards = record::guards::list(&self.options.place).map_err(MachineError::Record)?;
+        facts.trace = seen
+            .stamp
+            .or_else(|| facts::trace(of_this, guards.get(name), unmet));
         facts.troubles = seen.troubles;
         let backups = unmet.into_iter().flat_map(|unmet| &unmet.backups);
         facts.troubles.extend(backups.map(|backup| Trouble::HalfDone {

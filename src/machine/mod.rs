@@ -7,6 +7,7 @@ mod backups;
 mod bootable;
 mod error;
 mod facts;
+mod guards;
 mod host;
 mod locks;
 mod mounts;

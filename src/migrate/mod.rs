@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::execute::units::Units;
 use crate::execute::{
-    Arrival, Assumption, Engine, Executor, Known, Left, Problem, Progress, Walk, WalkError, lock,
+    Arrival, Assumption, Engine, Executor, Guarding, Known, Left, Problem, Progress, Spoken, Walk, WalkError,
+    lock,
 };
 use crate::generation::ReadOptions;
 use crate::generation::closure::{ClosureError, Definitions, definitions};
@@ -53,6 +54,8 @@ pub struct Request<'a> {
     pub units: Option<&'a dyn Units>,
     /// On whose behalf it is.
     pub behalf: Behalf,
+    /// Whether it is accepted that no guard can be where one is needed.
+    pub unguarded: bool,
     /// How long another that holds a lock is waited for.
     pub wait: Wait,
     /// What is accepted now, besides what was before.
@@ -174,9 +177,9 @@ pub fn migrate(request: &Request<'_>) -> Result<Outcome, MigrateError> {
         planned = host.plan(request.target.clone())?;
     }
     (request.show)(&host, &planned);
-    drop(host);
     let mut journey = Journey {
         request,
+        host: &host,
         place: &place,
         record: &mut record,
         planned: &planned,
@@ -284,6 +287,8 @@ impl Request<'_> {
 /// A walk over the services of a plan.
 struct Journey<'a, 'r> {
     request: &'a Request<'r>,
+    /// The machine as it was when the plan was made.
+    host: &'a Host<'r>,
     place: &'a Place,
     record: &'a mut Record,
     planned: &'a Planned,
@@ -335,6 +340,7 @@ impl Journey<'_, '_> {
                 current: true,
             }])?;
         }
+        let unaware = self.unaware(plan, &view, target.as_ref())?;
         let mut engine = self.request.engine(self.place, self.record, lock, name);
         let begun = match need {
             Need::Nothing | Need::Walk => Ok(()),
@@ -371,6 +377,12 @@ impl Journey<'_, '_> {
                 steps: &plan.steps,
                 previous_package: package,
                 new_package: new_package.as_deref(),
+                guarding: Guarding {
+                    unaware: &unaware,
+                    anyhow: self.request.unguarded,
+                    program: self.request.program,
+                    units: self.request.units,
+                },
             })
         });
         Ok(Some(match walked {
@@ -412,6 +424,21 @@ impl Journey<'_, '_> {
         };
         let program = program_of(&service, &self.planned.target);
         Ok(program.and_then(|program| program.path.clone()))
+    }
+
+    /// The generations that would start units of a service on state that they know nothing of, once its path is walked.
+    fn unaware(
+        &self,
+        plan: &ServicePlan,
+        view: &View,
+        target: Option<&Known>,
+    ) -> Result<Vec<String>, MigrateError> {
+        if plan.steps.is_empty() {
+            return Ok(Vec::new());
+        }
+        let spoken = Spoken::of(Some(view), &plan.name, target)?;
+        let units = spoken.units.union(&plan.units).cloned().collect();
+        Ok(self.host.starting(&plan.name, &units)?.unaware)
     }
 
     /// The service that did not arrive and that this one waits for.

@@ -8,6 +8,7 @@ mod database;
 mod error;
 mod event;
 mod fold;
+pub mod guards;
 mod handover;
 mod id;
 mod lock;

@@ -232,7 +232,7 @@ pub(super) fn plain(path: &Path, stat: &Stat) -> Result<(), RecordError> {
 }
 
 /// Of root or of this user, and nobody else may write to it.
-fn trusted(path: &Path, stat: &Stat) -> Result<(), RecordError> {
+pub(super) fn trusted(path: &Path, stat: &Stat) -> Result<(), RecordError> {
     let path = || path.to_owned();
     if stat.st_uid != 0 && stat.st_uid != rustix::process::geteuid().as_raw() {
         return Err(RecordError::Owner {
@@ -250,7 +250,7 @@ fn trusted(path: &Path, stat: &Stat) -> Result<(), RecordError> {
 }
 
 /// Why no directory could be opened where something is.
-fn in_the_way(path: &Path) -> RecordError {
+pub(super) fn in_the_way(path: &Path) -> RecordError {
     let link = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
     match link {
         true => RecordError::Symlink(path.to_owned()),
@@ -262,7 +262,7 @@ fn in_the_way(path: &Path) -> RecordError {
 }
 
 /// The name of a file system that a boot empties, by its number (statfs(2)).
-fn memory(magic: u64) -> Option<&'static str> {
+pub(super) fn memory(magic: u64) -> Option<&'static str> {
     // The kernel's numbers have 32 bits; the C library's type may be wider and signed.
     match magic & 0xffff_ffff {
         0x0102_1994 => Some("tmpfs"),

@@ -19,7 +19,7 @@ use super::making::{self, Entry, NIXMIG};
 use super::place::{JOURNAL, RECORD, StateDir, flush};
 use super::tables::TableError;
 use super::view::View;
-use super::{Place, RecordError, RecordLock, random, roots, stamp};
+use super::{Place, RecordError, RecordLock, guards, random, roots, stamp};
 use crate::model::{RunId, ServiceName};
 
 /// What rebuilding came to.
@@ -79,7 +79,8 @@ pub fn rebuild(
     for (service, definitions) in roots::definitions(place)? {
         found.entry(service).or_default().definitions = definitions;
     }
-    for service in roots::traces(place)?.into_keys() {
+    let traces = roots::traces(place)?.into_keys();
+    for service in traces.chain(guards::list(place)?.into_keys()) {
         found.entry(service).or_default();
     }
     let mut strays = Vec::new();

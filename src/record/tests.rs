@@ -1,3 +1,4 @@
+mod guards;
 mod locks;
 mod rebuilding;
 mod roots;

@@ -80,6 +80,10 @@ pub(in crate::cli) struct Migrate {
     /// Stop units that run, and hold them until the generation is active
     #[arg(long)]
     pub(in crate::cli) stop: bool,
+    /// Accept that a generation with no gate of its own could start services on state that it was not made for, where no
+    /// guard can keep it from that
+    #[arg(long)]
+    pub(in crate::cli) unguarded: bool,
     /// Fail where another migrates the same service, instead of waiting
     #[arg(long)]
     pub(in crate::cli) no_wait: bool,

@@ -15,6 +15,7 @@ impl Machine {
                 steps: &plan.steps,
                 previous_package: None,
                 new_package: None,
+                guarding: Guarding::not_needed(),
             })?;
             let Begun::Open(opened) = begun else {
                 panic!("there is nothing to do");

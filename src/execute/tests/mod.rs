@@ -389,6 +389,7 @@ impl Machine {
                 steps: &plan.steps,
                 previous_package: None,
                 new_package: None,
+                guarding: Guarding::not_needed(),
             })
         })
     }

@@ -207,6 +207,7 @@ fn an_open_run_that_is_not_settled_first_is_brought_back() {
             steps: &plan.steps,
             previous_package: None,
             new_package: None,
+            guarding: Guarding::not_needed(),
         })
     });
     let error = error.unwrap_err();

@@ -128,6 +128,7 @@ fn a_generation_that_declares_nothing_may_still_tell_its_package() {
                     steps: &plan.steps,
                     previous_package: None,
                     new_package: Some(&package),
+                    guarding: Guarding::not_needed(),
                 })
             })
         };
@@ -384,6 +385,7 @@ fn a_plan_from_something_else_is_not_walked() {
             steps: &plan.steps,
             previous_package: None,
             new_package: None,
+            guarding: Guarding::not_needed(),
         })
     });
     assert!(matches!(*late.unwrap_err().what, Problem::Changed));

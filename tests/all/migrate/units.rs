@@ -129,6 +129,7 @@ fn bring(world: &World, number: usize, manager: &Manager, behalf: Behalf, servic
         cgroups: &world.path("no-cgroups"),
         units: Some(manager),
         behalf,
+        unguarded: false,
         wait: Wait::Forever,
         acknowledge: &BTreeSet::new(),
         confirm: &|_, _| false,

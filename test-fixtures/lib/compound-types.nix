@@ -309,6 +309,19 @@ in
       nestedTypes = { inherit elemType; };
     };
 
+  # Modules for an evaluation elsewhere.
+  deferredModule = mkOptionType {
+    name = "deferredModule";
+    description = "module";
+    descriptionClass = "noun";
+    check = value: isAttrs value || isFunction value || types.path.check value;
+    merge = loc: defs: {
+      imports = map (
+        def: lib.setDefaultModuleLocation "${def.file}, via option ${showOption loc}" def.value
+      ) defs;
+    };
+  };
+
   submodule =
     modules:
     types.submoduleWith {

@@ -6,11 +6,14 @@
   system ? builtins.currentSystem or "x86_64-linux",
   # The services that this nixpkgs has, for whoever makes a system within the system.
   nixpkgsModules ? [ ],
+  # What a package set has in place of, or besides, that of the release.
+  overlay ? _: { },
   modules,
 }:
 
 let
-  pkgs = import ./pkgs { inherit lib system release; };
+  packages = import ./pkgs { inherit lib system release; };
+  pkgs = packages // overlay packages;
 
   evaluate =
     modules:

@@ -21,7 +21,8 @@ demo: ## show what nixmig says of real generations, and does to a real PostgreSQ
 	@scripts/demo
 
 test: ## run all tests
-	@scripts/need cargo nix git strace unshare mount umount mkfs.ext4 mkfs.xfs mkfs.btrfs btrfs faketime dpkg-deb patchelf setpriv
+	@scripts/need cargo nix git strace unshare mount umount mkfs.ext4 mkfs.xfs mkfs.btrfs btrfs faketime dpkg-deb patchelf setpriv \
+		systemd-nspawn debootstrap python3 nsenter
 	$(CARGO) test --locked --features faults
 	test-fixtures/module-tests/run
 

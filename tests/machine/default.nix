@@ -1,0 +1,78 @@
+# The scenarios, evaluated over the miniature NixOS: for each what the driver needs to run it. A scenario is a NixOS test module,
+# NAME.nix in nixpkgs-patches/nixos/tests/migrations.
+{
+  nixpkgs ? builtins.getEnv "NIXPKGS",
+  lib ? import (if nixpkgs == "" then ../../test-fixtures/lib else /. + nixpkgs + "/lib"),
+  system ? builtins.currentSystem or "x86_64-linux",
+}:
+
+let
+  tests = ../../nixpkgs-patches/nixos/tests/migrations;
+
+  release = "25.11";
+
+  # What is different in a guest: systemd is the one that it runs, and nixmig is put there by the driver, so that nothing
+  # is built anew when it changes.
+  overlay = pkgs: {
+    systemd = pkgs.runCommandLocal "systemd" { } ''
+      mkdir -p "$out/bin" "$out/example/systemd/system"
+      for program in journalctl systemctl systemd-analyze systemd-notify systemd-nspawn systemd-run; do
+        ln -s "/usr/bin/$program" "$out/bin/$program"
+      done
+      ln -s ${../../test-fixtures/machine/bootctl} "$out/bin/bootctl"
+      for unit in basic multi-user network network-online reboot rescue sysinit; do
+        ln -s "/usr/lib/systemd/system/$unit.target" "$out/example/systemd/system/"
+      done
+    '';
+    nixmig = pkgs.runCommandLocal "nixmig" { } ''
+      mkdir -p "$out/bin"
+      : > "$out/bin/nixmig"
+      chmod +x "$out/bin/nixmig"
+    '';
+  };
+
+  evaluate =
+    modules:
+    import ../../test-fixtures/nixos {
+      inherit
+        lib
+        overlay
+        release
+        system
+        ;
+      nixpkgsModules = [
+        ../../nixpkgs-patches/nixos/modules/system/migrations
+        ../../test-fixtures/machine/system.nix
+      ];
+      inherit modules;
+    };
+
+  evaluateTest =
+    module:
+    (lib.evalModules {
+      modules = [
+        (import ./framework.nix { inherit evaluate lib; })
+        module
+      ];
+    }).config;
+
+  scenario =
+    file:
+    let
+      test = evaluateTest (tests + "/${file}");
+      inherit (test.nodes) machine;
+      systems = [ machine.system.build.toplevel ] ++ lib.attrValues machine.system.build.generations;
+    in
+    {
+      inherit (test) name;
+      script = test.testScriptString;
+      toplevel = "${machine.system.build.toplevel}";
+      nixmig = "${machine.services.nixmig.package}";
+      systems = map toString systems;
+      derivations = map (system: builtins.unsafeDiscardOutputDependency system.drvPath) systems;
+    };
+in
+lib.mapAttrs' (file: _: {
+  name = lib.removeSuffix ".nix" file;
+  value = scenario file;
+}) (lib.filterAttrs (file: type: type == "regular" && lib.hasSuffix ".nix" file) (builtins.readDir tests))

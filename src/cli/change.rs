@@ -1,9 +1,13 @@
 //! Owns what the commands have in common that change what is remembered: where, under which lock, and as whom.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use nixmig::execute::{DirectExecutor, Engine, Executor as _, Said, WalkError, lock, occupancy};
-use nixmig::model::ServiceName;
+use nixmig::generation::read_closure;
+use nixmig::migrate::{Fate, release};
+use nixmig::model::{ServiceName, UnitName};
+use nixmig::plan::Severity;
 use nixmig::record::{Place, Record, Wait, roots};
 
 use super::args::Machine;
@@ -109,6 +113,67 @@ pub(super) fn tell(service: &ServiceName, said: &Said) -> Result<(), Failure> {
         ));
     }
     output::print(&text).map_err(Failure::Output)
+}
+
+/// Starts what is held of a service, where the generation that is active may start on its state now, and says so; or says why it
+/// may not.
+///
+/// # Errors
+///
+/// Fails where the machine cannot be looked at, or the record not be written.
+pub(super) fn start_held(machine: &Machine, service: &ServiceName) -> Result<(), Failure> {
+    let place = place(machine)?;
+    let options = machine.below.options();
+    let host = super::machine::look(options.clone(), place.clone(), &machine.memory, None)?;
+    let (held, held_for) = super::machine::held(&host, service);
+    let (Some(active), false) = (host.running(), held.is_empty() && held_for.is_none()) else {
+        return Ok(());
+    };
+    let listed = match held.is_empty() {
+        true => "its units".to_owned(),
+        false => words(&held, ", "),
+    };
+    if let Some(generation) = held_for.filter(|generation| Path::new(generation) != active) {
+        let text = format!(
+            "Held until {generation} is active: {listed}. Start it with `{generation}/bin/switch-to-configuration switch`, or \
+             bring the state back to the generation that is active with `nixmig migrate`.\n"
+        );
+        return output::print(&text).map_err(Failure::Output);
+    }
+    let target = read_closure(&active, "current", &options).map_err(|error| Failure::Read {
+        subject: "the generation that is active".to_owned(),
+        error: Box::new(error),
+    })?;
+    let planned = host.plan(target).map_err(Failure::machine)?;
+    let plan = planned.plan.services.iter().find(|plan| plan.name == *service);
+    let findings = plan.into_iter().flat_map(|plan| &plan.findings);
+    let refusal = findings.into_iter().find(|one| one.severity == Severity::Refused);
+    let text = match refusal {
+        Some(refusal) => format!(
+            "Still held: {listed}, for {}. {}\n",
+            refusal.message, refusal.help
+        ),
+        None => {
+            drop(host);
+            let units = super::machine::units();
+            match release(&place, service, units.as_deref()).map_err(super::migrate::failure)? {
+                Some(Fate::Started(units)) => {
+                    format!("Started, through the gate: {}.\n", words(&units, ", "))
+                }
+                Some(Fate::Stay(units, why)) => format!(
+                    "`systemctl start {}` starts what is held: {why}.\n",
+                    words(&units, " ")
+                ),
+                Some(Fate::Held(_)) | None => return Ok(()),
+            }
+        }
+    };
+    output::print(&text).map_err(Failure::Output)
+}
+
+fn words(units: &BTreeSet<UnitName>, between: &str) -> String {
+    let names: Vec<_> = units.iter().map(UnitName::as_str).collect();
+    names.join(between)
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! Owns how commands look at the machine that they run on.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::Timestamp;
+use nixmig::execute::units::Units;
 use nixmig::execute::{Answer, DirectExecutor, Executor as _, detect};
 use nixmig::generation::ReadOptions;
 use nixmig::machine::{Ask, Host, Options};
-use nixmig::model::{Definition, Generation, ServiceName};
+use nixmig::model::{Definition, Generation, ServiceName, UnitName};
 use nixmig::record::{Place, View};
 use nixmig::report;
 
@@ -65,6 +67,22 @@ fn ask(service: &ServiceName, definition: &Definition, package: Option<&str>) ->
 /// What is below another root is not of this machine, and is not run on it.
 fn unasked(_: &ServiceName, _: &Definition, _: Option<&str>) -> Answer {
     Answer::Unasked("it is of another root, and is not run here".to_owned())
+}
+
+/// The units of this machine; none where no systemd runs.
+pub(super) fn units() -> Option<Box<dyn Units>> {
+    None
+}
+
+/// What is held of a service: its units, and the generation that they are held for.
+pub(super) fn held(host: &Host<'_>, name: &ServiceName) -> (BTreeSet<UnitName>, Option<String>) {
+    let recorded = host.view().and_then(|view| view.services.get(name));
+    let unmet = host.view().and_then(|view| view.unmet.get(name));
+    match (recorded, unmet) {
+        (Some(recorded), _) => (recorded.held.clone(), recorded.held_for.clone()),
+        (None, Some(unmet)) => (unmet.held.clone(), None),
+        (None, None) => (BTreeSet::new(), None),
+    }
 }
 
 /// The machine for a report, with what else is to be said of it.

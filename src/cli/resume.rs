@@ -1,11 +1,11 @@
 //! `nixmig resume`: goes on after a step that failed or was interrupted.
 
 use nixmig::execute::{Accepted, Left};
-use nixmig::model::Block;
-use nixmig::record;
+use nixmig::model::{Block, ServiceName};
+use nixmig::record::{self, View};
 
 use super::args::{Resume, Stamped};
-use super::change::{place, tell, with_engine};
+use super::change::{place, start_held, tell, with_engine};
 use super::diagnostic::Failure;
 use super::exit::Exit;
 use super::output;
@@ -23,6 +23,7 @@ pub(super) fn run(args: &Resume) -> Result<Exit, Failure> {
             "The path of {service} may be tried again: `nixmig migrate` does, and so does its gate at the next start.\n"
         );
         output::print(&text).map_err(Failure::Output)?;
+        start_held(&args.machine, service)?;
         return Ok(Exit::Fine);
     }
     if choice.restore {
@@ -32,6 +33,7 @@ pub(super) fn run(args: &Resume) -> Result<Exit, Failure> {
             false => format!("{}\n", Left::Partly(back.kept)),
         };
         output::print(&text).map_err(Failure::Output)?;
+        start_held(&args.machine, service)?;
         return Ok(Exit::Fine);
     }
     if let Some(accepted) = choice.accept {
@@ -55,7 +57,15 @@ fn accept(args: &Resume, accepted: &Accepted) -> Result<Exit, Failure> {
         engine.accept(accepted)
     })?;
     tell(service, &said)?;
+    start_held(&args.machine, service)?;
     Ok(Exit::Fine)
+}
+
+fn is_held(view: Option<&View>, service: &ServiceName) -> bool {
+    let known = view.and_then(|view| view.services.get(service));
+    let unmet = view.and_then(|view| view.unmet.get(service));
+    known.is_some_and(|known| !known.held.is_empty() || known.held_for.is_some())
+        || unmet.is_some_and(|unmet| !unmet.held.is_empty())
 }
 
 /// Says what there is to choose from.
@@ -72,6 +82,10 @@ fn choices(args: &Resume) -> Result<Exit, Failure> {
             ),
             Exit::Resume,
         ),
+        None if is_held(view.as_ref(), service) => {
+            start_held(&args.machine, service)?;
+            return Ok(Exit::Fine);
+        }
         None => (format!("Nothing of {service} waits to be resumed.\n"), Exit::Fine),
         Some(Block::Restored {
             direction, version, ..

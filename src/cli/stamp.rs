@@ -10,7 +10,7 @@ use nixmig::machine::Host;
 use nixmig::model::{Definition, Version};
 
 use super::args::{Stamp, Stamped};
-use super::change::{place, tell, with_engine};
+use super::change::{place, start_held, tell, with_engine};
 use super::diagnostic::Failure;
 use super::exit::Exit;
 use super::{machine, read};
@@ -26,6 +26,7 @@ pub(super) fn run(args: &Stamp) -> Result<Exit, Failure> {
         engine.stamp(&is, "nixmig stamp")
     })?;
     tell(&args.service, &said)?;
+    start_held(&args.machine, &args.service)?;
     Ok(Exit::Fine)
 }
 

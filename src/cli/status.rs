@@ -1,11 +1,10 @@
 //! `nixmig status`: what every service's state is on, and what needs a hand.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use nixmig::generation::read_closure;
 use nixmig::machine::{Host, size};
-use nixmig::model::{Generation, Kind, Recorded, ServiceName, UnitName};
+use nixmig::model::{Generation, Kind, Recorded, ServiceName};
 use nixmig::plan::{Plan, ServicePlan};
 use nixmig::report::{KeptBackup, ServiceStatus, Status as Report};
 
@@ -60,20 +59,14 @@ pub(super) fn run(args: &Status) -> Result<Exit, Failure> {
 
 fn status(host: &Host<'_>, plan: &ServicePlan) -> ServiceStatus {
     let recorded = host.view().and_then(|view| view.services.get(&plan.name));
+    let (held, held_for) = machine::held(host, &plan.name);
+    let active = host.running();
     ServiceStatus {
         plan: plan.clone(),
         running: host.is_locked(&plan.name),
-        held: held(host, &plan.name, recorded),
+        held,
+        held_for: held_for.filter(|generation| active.as_deref() != Some(Path::new(generation))),
         backups: recorded.map(backups).unwrap_or_default(),
-    }
-}
-
-fn held(host: &Host<'_>, name: &ServiceName, recorded: Option<&Recorded>) -> BTreeSet<UnitName> {
-    let unmet = host.view().and_then(|view| view.unmet.get(name));
-    match (recorded, unmet) {
-        (Some(recorded), _) => recorded.held.clone(),
-        (None, Some(unmet)) => unmet.held.clone(),
-        (None, None) => BTreeSet::new(),
     }
 }
 

@@ -189,38 +189,53 @@ impl Request<'_> {
     }
 
     /// Starts the units of a service that are held, and has nobody remember them any more.
-    ///
-    /// Starting comes first: units that are started twice are started once, and those that are forgotten, never.
     pub(super) fn release(
         &self,
         name: &ServiceName,
         record: &mut Record,
     ) -> Result<Option<Fate>, MigrateError> {
-        let view = record.view()?;
-        if !is_held(&view, name) {
-            return Ok(None);
-        }
-        let held = held(&view, name);
-        let started = match self.units {
-            Some(units) => start(units, &held),
-            None => Err(UnitsError::Garbled("no systemd runs here".to_owned())),
-        };
-        match started {
-            Ok(started) => {
-                record.append(&[Event::Released {
-                    service: name.clone(),
-                }])?;
-                Ok((!started.is_empty()).then_some(Fate::Started(started)))
-            }
-            Err(_) if held.is_empty() => {
-                record.append(&[Event::Released {
-                    service: name.clone(),
-                }])?;
-                Ok(None)
-            }
-            Err(error) => Ok(Some(Fate::Stay(held, error.to_string()))),
-        }
+        released(record, name, self.units)
     }
+}
+
+/// Starts the units of a service that are held, through its gate, and has nobody remember them any more. None where none are.
+///
+/// # Errors
+///
+/// Fails where the record cannot be read or written.
+pub fn release(
+    place: &Place,
+    name: &ServiceName,
+    units: Option<&dyn Units>,
+) -> Result<Option<Fate>, MigrateError> {
+    released(&mut Record::open(place)?, name, units)
+}
+
+/// Starting comes first: units that are started twice are started once, and those that are forgotten, never.
+fn released(
+    record: &mut Record,
+    name: &ServiceName,
+    units: Option<&dyn Units>,
+) -> Result<Option<Fate>, MigrateError> {
+    let view = record.view()?;
+    if !is_held(&view, name) {
+        return Ok(None);
+    }
+    let held = held(&view, name);
+    let started = match units {
+        Some(units) => start(units, &held).map_err(|error| error.to_string()),
+        None if held.is_empty() => Ok(BTreeSet::new()),
+        None => Err("no systemd runs here".to_owned()),
+    };
+    Ok(match started {
+        Ok(started) => {
+            record.append(&[Event::Released {
+                service: name.clone(),
+            }])?;
+            (!started.is_empty()).then_some(Fate::Started(started))
+        }
+        Err(why) => Some(Fate::Stay(held, why)),
+    })
 }
 
 /// Starts those of these units that are there.

@@ -27,7 +27,7 @@ mod order;
 mod way;
 
 pub use accept::Asked;
-pub use hold::{Behalf, Fate, keep_back};
+pub use hold::{Behalf, Fate, keep_back, release};
 pub use need::{Need, need};
 
 /// What is to be brought about, and by what means.

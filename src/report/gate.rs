@@ -60,7 +60,7 @@ impl Gated {
             match self.held.as_slice() {
                 [] => line(format!("{name}: its units stay down until that is put right.")),
                 held => line(format!(
-                    "{name}: held until that is put right, and started then: {}.",
+                    "{name}: held back: {}. Once that is put right, `nixmig resume {name}` starts what is held.",
                     held.join(", ")
                 )),
             }
@@ -90,7 +90,7 @@ mod tests {
         };
         let text = refused.write();
         assert_eq!(text.lines().last(), Some("db: next: `nixmig stamp db VERSION`"));
-        assert!(text.contains("held until that is put right, and started then: db.service."));
+        assert!(text.contains("held back: db.service. Once that is put right, `nixmig resume db` starts"));
         assert!(!text.contains('\u{1b}'));
         assert!(!refused.passes());
     }

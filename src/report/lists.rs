@@ -27,6 +27,8 @@ pub struct ServiceStatus {
     pub running: bool,
     /// Units that are kept from starting.
     pub held: BTreeSet<UnitName>,
+    /// The toplevel of the generation that they are kept for, where that is another than the one that is active.
+    pub held_for: Option<String>,
     /// Backups that are kept.
     pub backups: Vec<KeptBackup>,
 }

@@ -162,7 +162,6 @@ fn manual_pages() {
             "nixmig-completions.1",
             "nixmig-diff.1",
             "nixmig-forget.1",
-            "nixmig-gate.1",
             "nixmig-generations.1",
             "nixmig-history.1",
             "nixmig-man.1",

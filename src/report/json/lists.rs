@@ -28,6 +28,7 @@ struct ServiceDocument<'a> {
     baseline: Option<BaselineDocument>,
     steps: Vec<Place>,
     held: Vec<String>,
+    held_for: Option<&'a str>,
     backups: Vec<BackupDocument<'a>>,
     findings: Vec<FindingDocument>,
 }
@@ -76,6 +77,7 @@ fn service(service: &ServiceStatus) -> ServiceDocument<'_> {
         baseline: plan.baseline.as_ref().map(BaselineDocument::from),
         steps: steps.collect(),
         held: texts(&service.held),
+        held_for: service.held_for.as_deref(),
         backups: service.backups.iter().map(backup).collect(),
         findings: plan.findings.iter().map(FindingDocument::from).collect(),
     }

@@ -70,8 +70,7 @@ fn service(page: &mut Page, status: &ServiceStatus) {
         page.prose(2, span(Tone::Note, "first contact:"), &sentence);
     }
     list(page, 2, "held back:", status.held.iter().map(UnitName::as_str));
-    if !status.held.is_empty() && matches!(state, State::UpToDate | State::Met | State::Left) {
-        let help = format!("`nixmig resume {}` starts them again.", plan.name);
+    if let Some(help) = self::held(status, state) {
         page.prose(2, span(Tone::Faint, "help:"), &help);
     }
     for backup in &status.backups {
@@ -81,6 +80,19 @@ fn service(page: &mut Page, status: &ServiceStatus) {
     for one in plan.findings.iter().filter(worth) {
         finding(page, 2, one);
     }
+}
+
+/// What has units start again that are held. Of a service that has something to be decided first, that is said there.
+fn held(status: &ServiceStatus, state: State) -> Option<String> {
+    let name = &status.plan.name;
+    if let Some(generation) = &status.held_for {
+        return Some(format!(
+            "its state was brought to {generation}: `{generation}/bin/switch-to-configuration switch` starts that and its units, \
+             and `nixmig migrate` brings the state back to the generation that is active"
+        ));
+    }
+    let settled = matches!(state, State::UpToDate | State::Met | State::Left | State::Pending);
+    (settled && !status.held.is_empty()).then(|| format!("`nixmig resume {name}` starts them again."))
 }
 
 fn backup(page: &mut Page, backup: &KeptBackup) {

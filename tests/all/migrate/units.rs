@@ -449,3 +449,30 @@ fn a_gate_says_what_happened_and_what_to_type() {
     insta::assert_snapshot!("gate_blocked", seen(3, &["db", V[0], V[1]]));
     assert_eq!(gate(&world, 2, &["db", V[0]], 0), "");
 }
+
+#[test]
+fn status_and_resume_say_how_what_is_held_starts_again() {
+    if !super::world::is_root() {
+        return;
+    }
+    let world = World::usual();
+    let manager = Manager::default();
+    let seen = |active, words: &[&str]| world.seen_of(&mut world.active(active, &mut world.command(words)));
+    manager.runs("db.service");
+    bring(&world, 3, &manager, STOPS, None);
+    insta::assert_snapshot!("held_for_another", seen(2, &["status"]));
+    insta::assert_snapshot!("resume_held_for_another", seen(2, &["resume", "db"]));
+    insta::assert_snapshot!("gate_held_for_another", seen(2, &["gate", "db", V[0]]));
+    let history = world.ends(0, &["history"]);
+    assert!(history.contains("kept from starting until"), "{history}");
+    insta::assert_snapshot!("resume_held", seen(3, &["resume", "db"]));
+
+    bring(&world, 3, &manager, Behalf::Gate, None);
+    bring(&world, 2, &manager, Behalf::Gate, None);
+    world.at("up-2024-02-01-script-end", "exit 1\n");
+    manager.waits("db.service");
+    bring(&world, 3, &manager, Behalf::Gate, None);
+    insta::assert_snapshot!("held_after_failure", seen(3, &["status"]));
+    insta::assert_snapshot!("held_where_it_fits", seen(2, &["status"]));
+    insta::assert_snapshot!("resume_still_held", seen(3, &["resume", "db"]));
+}

@@ -290,6 +290,7 @@ impl Engine<'_> {
             .transpose()?
             .map(Arc::new);
         let target = walk.target.cloned().map(Arc::new);
+        let ran = recorded.package.as_deref().or(walk.previous_package);
         for (n, step) in walk.steps.iter().enumerate() {
             let planned = Planned::of(step);
             let known = match step.direction {
@@ -302,6 +303,9 @@ impl Engine<'_> {
             })?;
             let scene = Scene::new(&planned, (n, walk.steps.len()), known)?;
             scene.check_scripts(self.executor)?;
+            if ran.is_none() && scene.goes_by_old_package() {
+                return Err(Problem::NoOldPackage(planned.named()));
+            }
             writable(scene.known.directories())?;
         }
         let kept = view.definitions.get(self.service).into_iter().flatten();

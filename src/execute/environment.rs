@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use crate::generation::gate::Gate;
 use crate::model::{Direction, ServiceName, Version};
 
+/// The variable of the package that last ran the state.
+pub(super) const OLD_PACKAGE: &str = "OLD_PACKAGE";
+
 /// What a step tells its scripts.
 #[derive(Clone, Debug)]
 pub struct Told<'a> {
@@ -32,7 +35,7 @@ pub fn environment(gate: &Gate, told: &Told<'_>) -> BTreeMap<String, String> {
             ("MIGRATION_SERVICE", Some(told.service.to_string())),
             ("MIGRATION_VERSION", Some(told.version.to_string())),
             ("MIGRATION_DIRECTION", Some(told.direction.name().to_owned())),
-            ("OLD_PACKAGE", told.old_package.map(str::to_owned)),
+            (OLD_PACKAGE, told.old_package.map(str::to_owned)),
             ("NEW_PACKAGE", told.new_package.map(str::to_owned)),
         ],
     )
@@ -52,7 +55,7 @@ pub(super) fn asking(
             ("MIGRATION_SERVICE", Some(service.to_string())),
             ("MIGRATION_VERSION", None),
             ("MIGRATION_DIRECTION", None),
-            ("OLD_PACKAGE", old_package.map(str::to_owned)),
+            (OLD_PACKAGE, old_package.map(str::to_owned)),
             ("NEW_PACKAGE", new_package.map(str::to_owned)),
         ],
     )
@@ -78,10 +81,67 @@ fn with(gate: &Gate, told: [(&str, Option<String>); 6]) -> BTreeMap<String, Stri
     environment
 }
 
+/// Whether a shell script goes by a variable, so that it fails where that is unset. One that says what it does then, as
+/// `${NAME:-…}` and its like do, does not.
+pub(super) fn goes_by(script: &[u8], variable: &str) -> bool {
+    let name = variable.as_bytes();
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let lines = script.split(|&byte| byte == b'\n');
+    let mut code = lines.filter(|line| !line.trim_ascii_start().starts_with(b"#"));
+    code.any(|line| {
+        let mut after = line;
+        while let Some(at) = after.iter().position(|&byte| byte == b'$') {
+            after = &after[at + 1..];
+            let (braced, rest) = match after.strip_prefix(b"{") {
+                Some(rest) => (true, rest),
+                None => (false, after),
+            };
+            let Some(rest) = rest.strip_prefix(name) else {
+                continue;
+            };
+            let copes = braced
+                && matches!(
+                    rest.strip_prefix(b":").unwrap_or(rest).first(),
+                    Some(b'-' | b'=' | b'+')
+                );
+            if !copes && !rest.first().is_some_and(is_name) {
+                return true;
+            }
+        }
+        false
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::generation::gate;
+
+    #[test]
+    fn a_script_goes_by_what_it_cannot_do_without() {
+        let asks = |script: &str| goes_by(script.as_bytes(), "OLD_PACKAGE");
+        for script in [
+            "$OLD_PACKAGE/bin/x",
+            "x \"${OLD_PACKAGE}\"",
+            "x $y\n  z=${OLD_PACKAGE%/}",
+            "${OLD_PACKAGE:?it is needed}",
+            "${OLD_PACKAGE-}; $OLD_PACKAGE",
+            "$$OLD_PACKAGE",
+        ] {
+            assert!(asks(script), "{script}");
+        }
+        for script in [
+            "",
+            "OLD_PACKAGE",
+            "# $OLD_PACKAGE",
+            "x\n  # $OLD_PACKAGE\n$NEW_PACKAGE",
+            "${OLD_PACKAGE:-/none} ${OLD_PACKAGE+x} ${OLD_PACKAGE=y}",
+            "$OLD_PACKAGES ${OLD_PACKAGE_2}",
+            "cost=5$",
+        ] {
+            assert!(!asks(script), "{script}");
+        }
+    }
 
     #[test]
     fn what_the_step_tells_comes_last_and_the_unknown_is_unset() {

@@ -208,6 +208,9 @@ pub enum Problem {
     /// systemd runs the gate of another generation than the one that is active.
     #[error("systemd still has the units of another generation than the one that is active")]
     OtherGeneration,
+    /// A script goes by the package that last ran the state, and nobody knows that.
+    #[error("the {0} goes by `OLD_PACKAGE`, and nobody knows which package last ran the state")]
+    NoOldPackage(Named),
     /// Units have processes.
     #[error("{} still running: no script may touch the state meanwhile", occupied(.0))]
     Occupied(Vec<Occupied>),
@@ -366,6 +369,10 @@ impl WalkError {
             Problem::Gate(_) | Problem::Account(_) | Problem::Script(_) => {
                 "Build a generation that defines it otherwise.".to_owned()
             }
+            Problem::NoOldPackage(_) => format!(
+                "Name a generation that ran it, or any that has that package, with `nixmig migrate GEN --service {service} --from \
+                 OLD`."
+            ),
             Problem::Occupied(units) => {
                 let units: Vec<_> = units.iter().map(|unit| unit.unit.as_str()).collect();
                 format!(
@@ -447,6 +454,7 @@ impl WalkError {
                 | Problem::Gate(_)
                 | Problem::Account(_)
                 | Problem::Script(_)
+                | Problem::NoOldPackage(_)
                 | Problem::Occupied(_)
                 | Problem::Up(_)
                 | Problem::NeverStopped { .. }

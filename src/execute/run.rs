@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::definition::Known;
-use super::environment::{Told, environment};
+use super::environment::{OLD_PACKAGE, Told, environment, goes_by};
 use super::error::{Named, Problem};
 use super::progress::StepAt;
 use super::script::{Executor, check};
@@ -108,14 +108,29 @@ impl Scene {
     /// all the same.
     pub(super) fn check_scripts(&self, executor: &dyn Executor) -> Result<(), Problem> {
         executor.account(&self.known.gate)?;
-        let own = self.backup_by == Some(BackupBy::Script);
-        for part in [Part::Script, Part::Verify, Part::Backup, Part::Restore] {
-            let runs = own || matches!(part, Part::Script | Part::Verify);
-            if let (true, Some(script)) = (runs, self.script(part)) {
-                check(script, self.known.store().unwrap_or("".as_ref()))?;
-            }
+        for script in self.scripts() {
+            check(script, self.known.store().unwrap_or("".as_ref()))?;
         }
         Ok(())
+    }
+
+    /// Whether it fails where nobody knows which package last ran the state.
+    pub(super) fn goes_by_old_package(&self) -> bool {
+        self.scripts().any(|script| {
+            let text = std::fs::read(script);
+            text.is_ok_and(|text| goes_by(&text, OLD_PACKAGE))
+        })
+    }
+
+    /// The scripts that it may run.
+    fn scripts(&self) -> impl Iterator<Item = &str> {
+        let own = self.backup_by == Some(BackupBy::Script);
+        let parts = [Part::Script, Part::Verify, Part::Backup, Part::Restore];
+        let runs = move |part: &Part| own || matches!(part, Part::Script | Part::Verify);
+        parts
+            .into_iter()
+            .filter(runs)
+            .filter_map(|part| self.script(part))
     }
 
     /// What is applied once it is done.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::contact::{Contact, Evidence, first_contact};
 use super::finding::Finding;
+use super::programs::program_of;
 use super::service::{Premise, plan_service};
 use super::shared::{self, Claim};
 use super::trouble::{self, Trouble};
@@ -142,6 +143,11 @@ fn service(
     if let Some(recorded) = known.recorded {
         plan.findings.extend(blocked::path(&plan, recorded));
     }
+    plan.findings.extend(wanted.and_then(|wanted| {
+        let before = machine.previous.and_then(|before| program_of(wanted, before));
+        let is_known = known.package.is_some() || before.is_some_and(|before| before.path.is_some());
+        (!is_known).then(|| unknown::package(&plan)).flatten()
+    }));
     if let Some(behind) = &machine.clock {
         plan.findings.extend(trouble::clock(&plan, behind));
     }

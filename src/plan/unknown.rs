@@ -5,8 +5,28 @@ use std::collections::BTreeSet;
 
 use super::finding::{Code, Finding, Severity};
 use super::words::READ_OTHERWISE;
-use super::{Plan, Step};
+use super::{Plan, ServicePlan, Step};
 use crate::model::{Generation, Part, Service, ServiceName, Setting, Unknown};
+
+/// That nobody knows which package last ran the state, where steps move it from one to another.
+pub(super) fn package(plan: &ServicePlan) -> Option<Finding> {
+    let moves = |step: &&Step| step.migration.program.is_set() && step.action().script.is_set();
+    let versions: Vec<_> = plan.steps.iter().filter(moves).map(Step::version).collect();
+    if versions.is_empty() {
+        return None;
+    }
+    let name = &plan.name;
+    let message = format!(
+        "which package last ran the state of {name} is not known, so its scripts get no `OLD_PACKAGE`"
+    );
+    let help = "A script that goes by it is refused. Name a generation that ran the state, or any that has that package, with \
+                `--from OLD`."
+        .to_owned();
+    Some(Finding {
+        versions,
+        ..Finding::new(name, Code::Unknown, Severity::Warning, message, help)
+    })
+}
 
 /// What could not be told of one service, on either side.
 pub(super) fn service(

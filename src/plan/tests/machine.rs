@@ -411,3 +411,30 @@ proptest! {
         prop_assert_eq!(by_record, by_diff);
     }
 }
+
+#[test]
+fn a_step_between_packages_says_where_nobody_knows_the_old_one() {
+    let target = generation("2", [service("db", "1=15 2=17")]);
+    let recorded = recorded("1");
+    let path = |name: &str| Program {
+        path: Some(format!("/nix/store/x-{name}")),
+        ..Program::parse(name)
+    };
+    let known = |package: Option<Program>| Known {
+        recorded: Some(&recorded),
+        package,
+        ..Known::default()
+    };
+    let plan = of(&target, known(None));
+    let finding = only(&plan.findings, Code::Unknown);
+    assert_eq!(
+        (finding.severity, finding.versions.as_slice()),
+        (Severity::Warning, &versions("2")[..])
+    );
+    assert!(finding.help.contains("`--from OLD`"), "{}", finding.help);
+    let told = |plan: &ServicePlan| plan.findings.iter().any(|finding| finding.code == Code::Unknown);
+    assert!(!told(&of(&target, known(Some(path("db-15.1"))))));
+    // Nor where no step moves it.
+    let target = generation("2", [service("db", "1=15 2")]);
+    assert!(!told(&of(&target, known(None))));
+}

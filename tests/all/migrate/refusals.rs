@@ -273,3 +273,31 @@ fn a_service_got_another_name() {
     let planned = world.ends(0, &["plan", "4"]);
     assert!(!planned.contains("refused"), "{planned}");
 }
+
+#[test]
+fn nobody_knows_which_package_ran_the_state() {
+    let world = World::new();
+    world.data("db");
+    let package = world.package("db-15.1");
+    let key = format!("X-Migration-Package={}", package.display());
+    let service = Service::new("db", 1).key(&key);
+    world.generation(2, std::slice::from_ref(&service));
+    let script = world.script_of(2, &format!("up-{}-script", V[0]));
+    let text = fs::read_to_string(&script).unwrap();
+    fs::write(
+        &script,
+        format!("{text}echo \"$OLD_PACKAGE\" >> {}\n", world.path("ran").display()),
+    )
+    .unwrap();
+    world.ends(0, &["stamp", "db", "none"]);
+    let before = world.log("db");
+    insta::assert_snapshot!("no_old_package", world.seen(&["migrate", "2"]));
+    let refusal = world.ends(4, &["migrate", "2"]);
+    assert_eq!(world.log("db"), before);
+    // Any generation that runs it will do.
+    world.generation(1, &[service.runs(&package)]);
+    let output = world.types(&refusal, "nixmig migrate", &[("GEN", "2"), ("OLD", "1")]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let ran = fs::read_to_string(world.path("ran")).unwrap();
+    assert_eq!(ran, format!("{}\n", package.display()));
+}

@@ -34,6 +34,7 @@ pub(crate) struct Service {
     steps: Vec<(&'static str, Kind)>,
     keys: String,
     edited: bool,
+    program: PathBuf,
 }
 
 impl Service {
@@ -49,12 +50,19 @@ impl Service {
             steps: V.into_iter().zip(kinds.iter().copied()).collect(),
             keys: String::new(),
             edited: false,
+            program: "/bin/true".into(),
         }
     }
 
     /// The same, with more lines in its gate.
     pub(crate) fn key(mut self, line: &str) -> Self {
         writeln!(self.keys, "{line}").unwrap();
+        self
+    }
+
+    /// The same, run by the program of a package.
+    pub(crate) fn runs(mut self, package: &Path) -> Self {
+        self.program = package.join("bin").join(&self.name);
         self
     }
 
@@ -158,6 +166,13 @@ impl World {
         self.path("store").join(format!("{hash}-{name}"))
     }
 
+    /// Puts a package into the store.
+    pub(crate) fn package(&self, name: &str) -> PathBuf {
+        let package = self.store(0, name);
+        fs::create_dir_all(package.join("bin")).unwrap();
+        package
+    }
+
     /// The toplevel of a generation.
     pub(crate) fn toplevel(&self, number: usize) -> PathBuf {
         self.store(number, "nixos-system-atlas")
@@ -175,7 +190,8 @@ impl World {
             let name = &service.name;
             let versions: Vec<_> = service.steps.iter().map(|(version, _)| *version).collect();
             let mut app = format!(
-                "[Unit]\nRequires=migrate-{name}.service\nAfter=migrate-{name}.service\n[Service]\nExecStart=/bin/true\n"
+                "[Unit]\nRequires=migrate-{name}.service\nAfter=migrate-{name}.service\n[Service]\nExecStart={}\n",
+                service.program.display()
             );
             if !versions.is_empty() {
                 let line = format!("[Unit]\nX-Migration-Versions={name} {}\n", versions.join(" "));

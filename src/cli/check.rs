@@ -94,7 +94,8 @@ fn accepted(args: &Check, plan: &Plan) -> Vec<Event> {
     let asked = Asked {
         of: &|_| true,
         acknowledge: &acknowledge,
-        confirm: &confirm::at_terminal,
+        // Nobody has taken over the signals yet, and they end it by themselves.
+        confirm: &|service, steps| confirm::at_terminal(service, steps, &|| false),
     };
     asked.accepted(plan)
 }

@@ -69,7 +69,7 @@ pub(super) fn run(args: &Migrate) -> Result<Exit, Failure> {
         unguarded: args.unguarded,
         wait: if args.no_wait { Wait::Not } else { Wait::Forever },
         acknowledge: &acknowledge,
-        confirm: &confirm::at_terminal,
+        confirm: &|service, steps| confirm::at_terminal(service, steps, &|| executor.stopped().is_some()),
         show: &|host, planned| show(host, planned, wanted.as_ref(), format),
     };
     let outcome = migrate(&request).map_err(failure)?;
@@ -201,6 +201,7 @@ pub(super) fn failure(error: MigrateError) -> Failure {
         MigrateError::Machine(error) => Failure::machine(error),
         MigrateError::Record(error) => Failure::record(error),
         MigrateError::Lock(error) => Failure::lock(error),
+        MigrateError::Stopped(signal) => nixmig::process::die_of(signal),
         error @ (MigrateError::Closure(_) | MigrateError::Gate(_)) => Failure::Definition(Box::new(error)),
     }
 }

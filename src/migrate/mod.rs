@@ -102,6 +102,9 @@ pub enum MigrateError {
     /// Another is at it.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// nixmig was told to end, by this signal, while somebody was asked.
+    #[error("it was interrupted by signal {0}")]
+    Stopped(i32),
     /// A generation cannot be read any more.
     #[error(transparent)]
     Closure(#[from] ClosureError),
@@ -171,6 +174,9 @@ pub fn migrate(request: &Request<'_>) -> Result<Outcome, MigrateError> {
         confirm: request.confirm,
     };
     let accepted = asked.accepted(&planned.plan);
+    if let Some(signal) = request.executor.stopped() {
+        return Err(MigrateError::Stopped(signal));
+    }
     if !accepted.is_empty() {
         record.append(&accepted)?;
         host = (request.look)()?;

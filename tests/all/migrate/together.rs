@@ -1,11 +1,12 @@
 //! More than one nixmig at a time, and more than one service.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::Child;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::world::{Service, V, World, said, wait};
+use super::world::{Kind, Service, V, World, said, wait};
 
 /// Begins a migration whose script waits in its midst until [`go`].
 fn held(world: &World) -> Child {
@@ -104,6 +105,41 @@ fn who_waits_can_be_told_to_end() {
     go(&world);
     ends(first, 0);
     assert_eq!(world.log("db"), once());
+}
+
+/// Ctrl-C at the question whether a step is accepted, with nothing typed after it.
+#[test]
+fn who_is_asked_can_end_it() {
+    if Command::new("script").arg("--version").output().is_err() {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "with CI set no test is skipped: script is not in PATH"
+        );
+        return println!("skipped: script is not in PATH");
+    }
+    let world = World::of(&[Kind::Plain, Kind::Lossy]);
+    world.arrive(2, "1");
+    let before = world.record();
+    let command = world.command(&["migrate", "3"]);
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    let words: Vec<_> = words.map(|word| word.to_str().unwrap()).collect();
+    let typed = world.path("typed");
+    let mut terminal = Command::new("script");
+    terminal
+        .args(["--quiet", "--flush", "--return", "--command", &words.join(" ")])
+        .arg(&typed)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null());
+    let mut terminal = terminal.spawn().unwrap();
+    let mut keys = terminal.stdin.take().unwrap();
+    let shown = || fs::read_to_string(&typed).unwrap_or_default();
+    wait("it asks", || shown().contains("Type the name of the service"));
+    keys.write_all(b"d\x03").unwrap();
+    keys.flush().unwrap();
+    let status = terminal.wait().unwrap();
+    assert_eq!(status.code(), Some(128 + 2), "{}", shown());
+    assert_eq!(world.log("db"), format!("data {} ", V[0]));
+    assert!(before == world.record(), "{}", shown());
 }
 
 /// `db` requires `redis`; both go by two steps.

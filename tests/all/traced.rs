@@ -68,7 +68,9 @@ fn written(call: &str) -> Option<&str> {
         && !["O_WRONLY", "O_RDWR", "O_CREAT"]
             .iter()
             .any(|flag| call.contains(flag));
-    let makes = ["+", "execve", "clone", "fork", "vfork"]
+    // A thread that the end of its process killed on the way into a call is gone before strace can read which call it is, and
+    // the kernel then does not make it.
+    let makes = ["+", "???(", "execve", "clone", "fork", "vfork"]
         .iter()
         .any(|name| call.starts_with(name));
     // The file, which is the last name in every call that has two.
@@ -173,6 +175,10 @@ fn reading_writes_nothing() {
         ] {
             let mut command = nixmig_in(fixtures, arguments);
             command.current_dir(fixtures.repository("atlas"));
+            if starts_others {
+                // What Nix has not fetched yet it unpacks in a temporary directory first.
+                assert!(command.output().unwrap().status.code().is_some());
+            }
             let (own, others) = writes(&command);
             let own: Vec<_> = own.iter().filter(|file| !is_device(file)).collect();
             assert!(own.is_empty(), "{name}: {own:?}");

@@ -63,7 +63,10 @@ fn every_scenario_is_listed() {
     there.sort();
     let mut listed = LISTED.to_vec();
     listed.sort_unstable();
-    assert_eq!(listed, there, "`scenarios!` has one word for each file, in this order");
+    assert_eq!(
+        listed, there,
+        "`scenarios!` has one word for each file, in this order"
+    );
 }
 
 fn run(scenario: &str, systemd: &str) {

@@ -16,7 +16,7 @@ use super::exit;
 mod change;
 
 pub(super) use change::{
-    Action, Check, Forget, Gate, Migrate, Rebuild, RecordCommand, Resume, Stamp, Stamped,
+    Action, Check, Forget, Gate, Guard, Migrate, Rebuild, RecordCommand, Resume, Stamp, Stamped,
 };
 
 /// nixmig's command line.
@@ -74,6 +74,9 @@ pub(super) enum Command {
     /// Bring the state of one service to what the generation that is active expects: what a gate's unit runs
     #[command(hide = true)]
     Gate(Gate),
+    /// Keep a service from state that its generation's programs were not made for; what guards run
+    #[command(hide = true)]
+    Guard(Guard),
     /// Say what the state of a service is on, without running anything
     Stamp(Stamp),
     /// Go on after a step that failed or was interrupted

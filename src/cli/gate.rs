@@ -17,7 +17,7 @@ use nixmig::plan::Severity;
 use nixmig::record::{Place, Wait};
 use nixmig::report::Gated;
 
-use super::args::Gate;
+use super::args::{Gate, Memory};
 use super::change::{executor, place, program};
 use super::diagnostic::Failure;
 use super::exit::Exit;
@@ -37,7 +37,8 @@ pub(super) fn run(args: &Gate) -> Result<Exit, Failure> {
     }
     drop(host);
     let gate = Slow {
-        args,
+        service,
+        memory: &args.machine.memory,
         place: &place,
         options: &options,
         units: None,
@@ -46,19 +47,20 @@ pub(super) fn run(args: &Gate) -> Result<Exit, Failure> {
 }
 
 /// What a gate does where there is something to do, or in its way.
-struct Slow<'a> {
-    args: &'a Gate,
-    place: &'a Place,
-    options: &'a ReadOptions,
-    units: Option<&'a dyn Units>,
+pub(super) struct Slow<'a> {
+    pub(super) service: &'a ServiceName,
+    pub(super) memory: &'a Memory,
+    pub(super) place: &'a Place,
+    pub(super) options: &'a ReadOptions,
+    pub(super) units: Option<&'a dyn Units>,
 }
 
 /// How one attempt ended.
-struct Attempt {
-    gated: Gated,
-    exit: Exit,
+pub(super) struct Attempt {
+    pub(super) gated: Gated,
+    pub(super) exit: Exit,
     /// What told nixmig to end, if something did.
-    signal: Option<i32>,
+    pub(super) signal: Option<i32>,
 }
 
 impl Slow<'_> {
@@ -67,7 +69,7 @@ impl Slow<'_> {
         let closure = Closure::at(&toplevel);
         let definitions = definitions(&closure, self.options)
             .map_err(|error| Failure::closure(toplevel.as_os_str(), error))?;
-        let mut attempt = match is_of(&definitions, &self.args.service, versions) {
+        let mut attempt = match is_of(&definitions, self.service, versions) {
             true => self.attempt(&definitions)?,
             false => self.refuse(&definitions)?,
         };
@@ -83,8 +85,8 @@ impl Slow<'_> {
     }
 
     /// Brings the state to what the generation expects.
-    fn attempt(&self, definitions: &Definitions) -> Result<Attempt, Failure> {
-        let service = &self.args.service;
+    pub(super) fn attempt(&self, definitions: &Definitions) -> Result<Attempt, Failure> {
+        let service = self.service;
         let target =
             read_closure(Path::new(&definitions.toplevel), "current", self.options).map_err(|error| {
                 Failure::Read {
@@ -101,7 +103,7 @@ impl Slow<'_> {
             Host::look(machine::options(
                 self.options.clone(),
                 self.place.clone(),
-                &self.args.machine.memory,
+                self.memory,
                 None,
                 &ask,
             ))
@@ -135,8 +137,8 @@ impl Slow<'_> {
     }
 
     /// Keeps the units back, and changes nothing else: systemd runs a gate that is not of the generation that is active.
-    fn refuse(&self, definitions: &Definitions) -> Result<Attempt, Failure> {
-        let service = &self.args.service;
+    pub(super) fn refuse(&self, definitions: &Definitions) -> Result<Attempt, Failure> {
+        let service = self.service;
         let error = WalkError {
             service: service.clone(),
             what: Box::new(Problem::OtherGeneration),
@@ -220,7 +222,7 @@ fn is_of(definitions: &Definitions, service: &ServiceName, versions: &BTreeSet<V
 }
 
 /// The toplevel of the generation that is active.
-fn active() -> Result<PathBuf, Failure> {
+pub(super) fn active() -> Result<PathBuf, Failure> {
     const LINK: &str = "/run/current-system";
     std::fs::canonicalize(LINK).map_err(|_| {
         let error = ClosureError::NotRunning {

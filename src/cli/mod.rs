@@ -12,6 +12,7 @@ mod exit;
 mod forget;
 mod gate;
 mod generations;
+mod guard;
 mod history;
 mod machine;
 mod man;
@@ -74,6 +75,7 @@ pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::History(args) => history::run(args),
         Command::Generations(args) => generations::run(args),
         Command::Check(args) => check::run(args),
+        Command::Guard(args) => guard::run(args),
         Command::Migrate(args) => migrate::run(args),
         Command::Gate(args) => gate::run(args),
         Command::Stamp(args) => stamp::run(args),

@@ -107,6 +107,16 @@ pub(super) fn undoes(past: Option<&Service>, recorded: &Recorded) -> bool {
     past.is_some_and(|past| past.history.contains_all(&recorded.versions()))
 }
 
+/// Whether the definition that the record has is not in the store any more: nothing kept it, since none of the generations that
+/// there were needed its downs.
+pub(super) fn is_gone(root: &Below, recorded: &Recorded) -> bool {
+    let unit = recorded
+        .definition
+        .as_ref()
+        .map(|definition| Path::new(&definition.unit));
+    unit.is_some_and(|unit| root.locate(unit).is_ok_and(|place| !place.exists()))
+}
+
 /// Whether the stamps say that the data is what the record knows: every state directory carries its own, as it should be.
 pub(super) fn vouched(directories: &[String], recorded: &Recorded, troubles: &[Trouble]) -> bool {
     let mut all = directories.iter();

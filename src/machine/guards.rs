@@ -17,10 +17,12 @@ pub struct Starting {
 }
 
 impl Starting {
-    /// Whether none of them lacks anything of what is applied, so that none may need it to be undone.
+    /// Whether none of them lacks anything of what is applied, so that none needs it to be undone; and one is there whose own
+    /// definition undoes it for one that is yet to come.
     pub fn all_have(&self, applied: &[Version]) -> bool {
         let mut histories = self.histories.iter();
         self.unaware.is_empty()
+            && !self.histories.is_empty()
             && histories.all(|history| applied.iter().all(|version| history.contains(version)))
     }
 }

@@ -312,7 +312,7 @@ impl<'a> Host<'a> {
                 facts.recall(&self.root, name, recorded);
                 facts.running = recorded.open_run.is_some() && self.is_locked(name);
                 if facts::goes_down(recorded, wanted)
-                    && !facts::undoes(facts.past.as_ref(), recorded)
+                    && (!facts::undoes(facts.past.as_ref(), recorded) || facts::is_gone(&self.root, recorded))
                     && let Some((past, toplevel)) = self.elsewhere(name, recorded)?
                 {
                     facts.past = Some(past);

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::execute::units::Units;
 use crate::execute::{
-    Arrival, Assumption, Engine, Executor, Guarding, Known, Left, Problem, Progress, Spoken, Walk, WalkError,
-    lock,
+    Arrival, Assumption, Engine, Executor, Guarding, Happening, Known, Left, Problem, Progress,
+    ProgressEvent, Spoken, Walk, WalkError, lock,
 };
 use crate::generation::ReadOptions;
 use crate::generation::closure::{ClosureError, Definitions, definitions};
@@ -24,11 +24,13 @@ mod accept;
 mod hold;
 mod need;
 mod order;
+mod tidy;
 mod way;
 
 pub use accept::Asked;
 pub use hold::{Behalf, Fate, keep_back, release};
 pub use need::{Need, need};
+pub use tidy::tidy;
 
 /// What is to be brought about, and by what means.
 pub struct Request<'a> {
@@ -230,6 +232,7 @@ pub fn migrate(request: &Request<'_>) -> Result<Outcome, MigrateError> {
         journey.ended.extend(ended.map(|ended| (name.clone(), ended)));
     }
     let (services, units) = (journey.ended, journey.units);
+    request.tidy(&record, &services);
     Ok(Outcome {
         planned,
         services,
@@ -269,6 +272,31 @@ impl Request<'_> {
         lock(place, name, self.wait, self.progress, &|| {
             self.executor.stopped().is_some()
         })
+    }
+
+    /// Drops what was kept for generations that are not there any more. Where that cannot be, it is said, and nothing is worse.
+    fn tidy(&self, record: &Record, services: &[(ServiceName, Ended)]) {
+        let arrived = |(_, ended): &&(ServiceName, Ended)| matches!(ended, Ended::Arrived(_));
+        let mut arrived = services.iter().filter(arrived).map(|(name, _)| name).peekable();
+        if arrived.peek().is_none() {
+            return;
+        }
+        let looked = (self.look)().map_err(MigrateError::from);
+        let looked = looked.and_then(|host| Ok((host, record.view()?)));
+        for name in arrived {
+            let tidied = match &looked {
+                Ok((host, view)) => tidy(host, view, name).map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            if let Err(error) = tidied {
+                let text = format!("What is kept for older generations could not be tidied up: {error}.");
+                self.progress.event(&ProgressEvent {
+                    service: name,
+                    step: None,
+                    happening: Happening::Note { text: &text },
+                });
+            }
+        }
     }
 
     fn engine<'e>(

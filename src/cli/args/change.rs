@@ -106,6 +106,16 @@ pub(in crate::cli) struct Gate {
     pub(in crate::cli) machine: Machine,
 }
 
+/// `nixmig guard`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Guard {
+    /// The service
+    #[arg(value_name = "SERVICE")]
+    pub(in crate::cli) service: ServiceName,
+    #[command(flatten)]
+    pub(in crate::cli) machine: Machine,
+}
+
 /// `nixmig stamp`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Stamp {

@@ -1,12 +1,12 @@
 //! Owns the definitions of a closure: the unit files of its gates, verbatim, as a machine keeps them and runs them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::generation::ReadOptions;
 use crate::generation::gate;
 use crate::generation::reference::Closure;
 use crate::generation::units::{Entry, Units as _};
-use crate::model::{Definition, ServiceName};
+use crate::model::{Definition, ServiceName, UnitName};
 
 use super::root::Root;
 use super::{ClosureError, Directory, toplevel};
@@ -50,4 +50,37 @@ pub fn definitions(closure: &Closure, options: &ReadOptions) -> Result<Definitio
         services.insert(service, definition);
     }
     Ok(Definitions { toplevel, services })
+}
+
+/// Whether a generation starts none of these units but behind its own gate of a service, in this nixmig's format.
+///
+/// # Errors
+///
+/// Fails where the generation cannot be read.
+pub fn gates(
+    closure: &Closure,
+    service: &ServiceName,
+    units: &BTreeSet<UnitName>,
+    options: &ReadOptions,
+) -> Result<bool, ClosureError> {
+    let root = Root::new(&options.root)?;
+    let system = toplevel::find(&root, closure, options)?;
+    let directory = Directory::open(&root, &system)?;
+    let own = service.gate();
+    let Some(Entry::Unit) = directory.entry(&own) else {
+        return Ok(false);
+    };
+    let file = directory.text(&own)?;
+    let Some(gate) = gate::read(service, &file.file, &file.bytes)? else {
+        return Ok(false);
+    };
+    let gated = gate.service.units.value();
+    let mut names = units.iter().map(|unit| (unit, unit.template()));
+    Ok(names.all(|(unit, template)| {
+        let behind = |unit: &UnitName| gated.is_some_and(|gated| gated.contains(unit));
+        let starts = |unit: &UnitName| !matches!(directory.entry(unit), None | Some(Entry::Masked));
+        behind(unit)
+            || template.as_ref().is_some_and(behind)
+            || !starts(unit) && !template.as_ref().is_some_and(starts)
+    }))
 }

@@ -22,7 +22,7 @@ use super::scripts::fill;
 use super::unit_file;
 use super::units::{self, Entry, UnitText, Units, Wanted};
 
-pub use definitions::{Definitions, definitions};
+pub use definitions::{Definitions, definitions, gates};
 pub use error::ClosureError;
 pub use root::{Link, PathError};
 

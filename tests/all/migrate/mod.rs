@@ -4,6 +4,7 @@
 mod check;
 mod commands;
 mod disks;
+mod guard;
 mod refusals;
 mod security;
 mod text;

@@ -242,6 +242,49 @@ impl World {
         inside
     }
 
+    /// Puts a generation into the store and the profile that knows nothing of migrations, and runs these units with these programs,
+    /// as in `db-1.0`.
+    pub(crate) fn unaware(&self, number: usize, units: &[(&str, &str)]) {
+        self.generation(number, &[]);
+        for (unit, program) in units {
+            let name = program.split('-').next().unwrap();
+            let program = self.store(number, program).join("bin").join(name);
+            fs::create_dir_all(program.parent().unwrap()).unwrap();
+            let text = format!("[Service]\nExecStart={}\n", program.display());
+            self.unit(number, unit, &text);
+        }
+    }
+
+    /// Has every step of `db` in a generation say from which version of `db` on its data is.
+    pub(crate) fn programs(&self, number: usize, programs: &[&str]) {
+        let package = self.store(number, &format!("db-{}", programs.last().unwrap()));
+        fs::create_dir_all(&package).unwrap();
+        let line = format!("X-Migration-Package={}\nX-Migration-Units=", package.display());
+        self.rewrite(number, "db", "X-Migration-Units=", &line);
+        for (version, program) in V.iter().zip(programs) {
+            let header = format!("[X-Migration {version}]\n");
+            self.rewrite(number, "db", &header, &format!("{header}Program={program}\n"));
+        }
+    }
+
+    /// The files of guards, relative to their directory.
+    pub(crate) fn guards(&self) -> Vec<String> {
+        let top = self.path("guards");
+        let mut found = Vec::new();
+        let mut open = vec![top.clone()];
+        while let Some(directory) = open.pop() {
+            for entry in fs::read_dir(directory).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                match path.is_dir() {
+                    true => open.push(path),
+                    false => found.push(path.strip_prefix(&top).unwrap().display().to_string()),
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
     /// Has a generation ask for a mount.
     pub(crate) fn mounts(&self, number: usize, point: &Path) {
         let line = format!("/dev/disk/by-label/x {} ext4 defaults 0 2\n", point.display());

@@ -9,6 +9,7 @@
 
 let
   inherit (lib) mkOption types;
+  inherit (config.system.etc) overlay;
 
   script =
     name: path: variables:
@@ -25,10 +26,17 @@ let
 in
 {
   options.system = {
-    etc.readOnly = mkOption {
-      type = types.bool;
-      default = false;
-      description = "Whether nobody can write to /etc while the system runs, as with `system.etc.overlay.mutable = false`.";
+    etc.overlay = {
+      enable = mkOption {
+        type = types.bool;
+        default = false;
+        description = "Whether /etc is mounted, as NixOS would by an overlay.";
+      };
+      mutable = mkOption {
+        type = types.bool;
+        default = true;
+        description = "Whether anybody can write to it then.";
+      };
     };
   };
 
@@ -42,7 +50,7 @@ in
           activate) source=${
             script "activate" ./activate {
               SYSTEM_CONFIG = out;
-              ETC_READ_ONLY = lib.optionalString config.system.etc.readOnly "1";
+              ETC_READ_ONLY = lib.optionalString (overlay.enable && !overlay.mutable) "1";
             }
           } target=activate ;;
           init) source=${script "init" ./init { SYSTEM_CONFIG = out; }} target=init ;;

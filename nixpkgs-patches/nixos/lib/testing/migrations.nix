@@ -151,13 +151,18 @@ let
         return output
 
 
-    def number(generation: str) -> int:
-        """The newest number of a generation in the profile."""
-        found = machine.succeed(
+    def numbers(generation: str) -> List[int]:
+        """The numbers that a generation has in the profile."""
+        links = machine.succeed(
             f"for link in $(ls -v -d {profile}-*-link); do echo $link $(readlink -f $link); done"
         )
-        lines = [line.split()[0] for line in found.splitlines() if line.split()[1] == toplevels[generation]]
-        return int(lines[-1].split("-")[-2])
+        words = [line.split() for line in links.splitlines()]
+        return [int(link.split("-")[-2]) for link, target in words if target == toplevels[generation]]
+
+
+    def number(generation: str) -> int:
+        """The newest of them."""
+        return numbers(generation)[-1]
 
 
     def boot_menu(generation: str) -> None:
@@ -175,14 +180,14 @@ let
 
 
     def collect(*generations: str) -> None:
-        """Deletes generations from the profile and the boot menu, and collects the garbage."""
-        numbers = " ".join(str(number(generation)) for generation in generations)
-        machine.succeed(f"nix-env -p {profile} --delete-generations {numbers}", "nix-store --gc 2>&1")
+        """Deletes generations from the profile, and collects the garbage."""
+        deleted = " ".join(str(number) for generation in generations for number in numbers(generation))
+        machine.succeed(f"nix-env -p {profile} --delete-generations {deleted}", "nix-store --gc 2>&1")
 
 
     def status(service: str = ${python cfg.service}) -> Dict[str, Any]:
         """What `nixmig status` says of a service."""
-        _, output = machine.execute(f"nixmig status --format json {service}")
+        _, output = machine.execute("nixmig status --format json")
         return next(found for found in json.loads(output)["services"] if found["name"] == service)
 
 

@@ -47,6 +47,11 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    destructive
+    failing
+    first_contact
+    read_only_etc
+    rollback
     switch
 }
 

@@ -3,27 +3,30 @@
 //! Takes no lock but to store what is accepted, and changes nothing besides. What it refuses the gates refuse, too; it is there so
 //! that nobody learns that from a service that stays down.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::path::Path;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::HumanBytes;
-use nixmig::execute::lock;
-use nixmig::generation::Reference;
-use nixmig::machine::{Planned, size};
-use nixmig::migrate::Asked;
-use nixmig::model::{Generation, ServiceName, UnitName, Version};
+use nixmig::execute::{lock, named};
+use nixmig::generation::closure::definitions;
+use nixmig::generation::reference::Closure;
+use nixmig::generation::{ReadOptions, Reference};
+use nixmig::machine::{Host, Planned, size};
+use nixmig::migrate::{Asked, tidy, unaware};
+use nixmig::model::{Direction, Generation, Recorded, ServiceName, UnitName, Version};
 use nixmig::plan::{Plan, ServicePlan, Severity, Step};
-use nixmig::record::{Event, Place, Wait};
+use nixmig::record::{self, Event, Holder, Place, Wait, guards, lock_service, roots};
 use nixmig::report::{Diff as Report, Format, Origin, escape};
 
 use super::args::{Action, Check};
 use super::change::{self, executor};
-use super::diagnostic::Failure;
+use super::diagnostic::{self, Failure};
 use super::exit::Exit;
 use super::progress::Follower;
-use super::{confirm, machine, output, read};
+use super::{confirm, machine, migrate as by_hand, output, read};
 
 /// How long somebody who works on a service is waited for, where what is accepted is to be stored.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -52,7 +55,11 @@ pub(super) fn run(args: &Check) -> Result<Exit, Failure> {
         }
     }
     let Planned {
-        target, plan, notes, ..
+        target,
+        plan,
+        notes,
+        undoing,
+        ..
     } = planned;
     let heading = machine::heading(&host, &notes);
     let report = Report {
@@ -60,7 +67,8 @@ pub(super) fn run(args: &Check) -> Result<Exit, Failure> {
         new: &target,
         plan: &plan,
     };
-    let refusals = refusals(args, &plan);
+    let mut refusals = refusals(args, &plan);
+    refusals.extend(unguarded(args, &host, &plan)?);
     let mut text = match is_noteworthy(&plan) || !notes.is_empty() {
         true => report.write(Format::Text, output::options()),
         false if plan.services.is_empty() => String::new(),
@@ -70,6 +78,9 @@ pub(super) fn run(args: &Check) -> Result<Exit, Failure> {
         text.push_str(&ahead(action, here.then_some(&target), &plan));
     }
     output::print(&text).map_err(Failure::Output)?;
+    if action != Action::Nothing && here && refusals.is_empty() {
+        look_after(&host, &plan, &undoing, &options);
+    }
     for refusal in &refusals {
         output::complain(&format!("nixmig: {refusal}\n"));
     }
@@ -115,6 +126,58 @@ fn store(place: &Place, plan: &Plan, accepted: &[Event]) -> Result<(), Failure> 
     record.append(accepted).map_err(Failure::record)
 }
 
+/// Keeps the way down that the generation is going to need, and lets go of what no generation needs any more. Whoever works on a
+/// service sees to that by itself; where it cannot be, nothing is worse than before.
+fn look_after(host: &Host<'_>, plan: &Plan, undoing: &BTreeMap<ServiceName, PathBuf>, options: &ReadOptions) {
+    let place = host.place();
+    for (name, recorded) in host.view().into_iter().flat_map(|view| &view.services) {
+        let mut waiting = |_: Option<&Holder>| ControlFlow::Break(());
+        let Ok(_lock) = lock_service(place, name, Wait::Not, &mut waiting) else {
+            continue;
+        };
+        // What it was planned from may have changed before it was locked.
+        let Ok(Some(view)) = record::look(place) else {
+            continue;
+        };
+        if view.services.get(name) != Some(recorded) {
+            continue;
+        }
+        let service = plan.services.iter().find(|service| service.name == *name);
+        let goes_down = service.is_some_and(|service| {
+            let mut steps = service.steps.iter();
+            steps.any(|step| step.direction == Direction::Down)
+        });
+        let done = match goes_down {
+            true => keep(place, name, recorded, undoing.get(name), options),
+            false => tidy(host, &view, name).map_err(by_hand::failure),
+        };
+        if let Err(failure) = done {
+            output::complain(&diagnostic::render(&failure));
+        }
+    }
+}
+
+/// Keeps the definition that undoes what is applied from the garbage collector.
+fn keep(
+    place: &Place,
+    name: &ServiceName,
+    recorded: &Recorded,
+    toplevel: Option<&PathBuf>,
+    options: &ReadOptions,
+) -> Result<(), Failure> {
+    let definition = match toplevel {
+        None => recorded.definition.clone(),
+        Some(toplevel) => definitions(&Closure::at(toplevel), options)
+            .map_err(|error| Failure::closure(toplevel.as_os_str(), error))?
+            .services
+            .remove(name),
+    };
+    match definition {
+        Some(definition) => roots::keep(place, name, &definition).map_err(Failure::record),
+        None => Ok(()),
+    }
+}
+
 /// Whether somebody has yet to accept what the path of a service destroys.
 fn wants(service: &ServicePlan) -> bool {
     service.steps.iter().any(|step| step.needs_acknowledgement)
@@ -147,6 +210,32 @@ fn refusals(args: &Check, plan: &Plan) -> Vec<String> {
         ));
     }
     refusals
+}
+
+/// Services that no guard could keep from starting in a generation that knows nothing of what they are migrated to.
+fn unguarded(args: &Check, host: &Host<'_>, plan: &Plan) -> Result<Vec<String>, Failure> {
+    let Err(why) = guards::lasting(&host.place().guards) else {
+        return Ok(Vec::new());
+    };
+    let goes_up = |service: &&ServicePlan| {
+        let mut steps = service.steps.iter();
+        !service.is_refused() && steps.any(|step| step.direction == Direction::Up)
+    };
+    let mut refusals = Vec::new();
+    for service in plan.services.iter().filter(goes_up) {
+        let name = &service.name;
+        let unaware = unaware(host, host.view(), service, None).map_err(by_hand::failure)?;
+        if !unaware.is_empty() {
+            refusals.push(format!(
+                "Refused: no guard is possible. Once {name} is migrated, {} could start it on state that it was not made for, and \
+                 {why}. Nothing was changed. Remove what could be started so; or accept that, and migrate before the switch: \
+                 `nixmig migrate {} --service {name} --stop --unguarded`.",
+                named(&unaware),
+                shown(&args.generation),
+            ));
+        }
+    }
+    Ok(refusals)
 }
 
 fn shown(word: &OsString) -> String {

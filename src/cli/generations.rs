@@ -1,7 +1,10 @@
 //! `nixmig generations`: what this machine can start, and whether its state may go there.
 
-use nixmig::machine::{Bootable, Host};
+use nixmig::execute::Spoken;
+use nixmig::machine::{Bootable, Host, keeps};
 use nixmig::model::Generation;
+use nixmig::plan::Plan;
+use nixmig::record::guards;
 use nixmig::report::{Generations as Report, Startable};
 
 use super::args::Generations;
@@ -17,7 +20,7 @@ pub(super) fn run(args: &Generations) -> Result<Exit, Failure> {
     let mut found = Vec::new();
     for (bootable, generation) in host.generations().map_err(Failure::machine)? {
         let generation = generation.as_ref().map_err(|error| chain(error));
-        found.push(startable(&host, bootable, generation, &mut notes));
+        found.push(startable(&host, bootable, generation, &mut notes)?);
     }
     notes.dedup();
     let report = Report {
@@ -34,12 +37,13 @@ fn startable(
     bootable: &Bootable,
     generation: Result<&Generation, String>,
     notes: &mut Vec<String>,
-) -> Startable {
+) -> Result<Startable, Failure> {
     let release = generation
         .as_ref()
         .ok()
         .and_then(|generation| generation.release.value())
         .map(ToString::to_string);
+    let read = generation.as_ref().ok().copied();
     let plan = match generation {
         Ok(generation) => match host.plan(generation.clone()) {
             Ok(planned) => {
@@ -50,7 +54,10 @@ fn startable(
         },
         Err(error) => Err(error),
     };
-    Startable {
+    let (guarded, unguarded) = guarding(host, read, plan.as_ref().ok())?;
+    Ok(Startable {
+        guarded,
+        unguarded,
         names: bootable.names.clone(),
         toplevel: bootable.toplevel.display().to_string(),
         release,
@@ -58,7 +65,39 @@ fn startable(
         booted: bootable.booted,
         next: bootable.next,
         plan,
+    })
+}
+
+/// The services that a generation starts without a gate of its own: those whose guards are asked before, and those that have none and
+/// for which something would have to be done first.
+fn guarding(
+    host: &Host<'_>,
+    generation: Option<&Generation>,
+    plan: Option<&Plan>,
+) -> Result<(Vec<String>, Vec<String>), Failure> {
+    let guards = guards::list(host.place()).map_err(Failure::record)?;
+    let (mut guarded, mut unguarded) = (Vec::new(), Vec::new());
+    for name in host.view().into_iter().flat_map(|view| view.services.keys()) {
+        let mut units = Spoken::of(host.view(), name, None)
+            .map_err(|error| Failure::Definition(Box::new(error.into())))?
+            .units;
+        let guard = guards.get(name);
+        units.extend(guard.into_iter().flat_map(|guard| guard.units.iter().cloned()));
+        if generation.is_some_and(|generation| keeps(generation, name, &units)) {
+            continue;
+        }
+        let moves = |plan: &Plan| {
+            let mut services = plan.services.iter();
+            services
+                .any(|service| service.name == *name && (service.is_refused() || !service.steps.is_empty()))
+        };
+        match guard {
+            Some(_) => guarded.push(name.to_string()),
+            None if plan.is_some_and(moves) => unguarded.push(name.to_string()),
+            None => {}
+        }
     }
+    Ok((guarded, unguarded))
 }
 
 /// An error and what caused it, in one line.

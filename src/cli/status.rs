@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use nixmig::execute::{Spoken, named};
 use nixmig::generation::read_closure;
 use nixmig::machine::{Host, size};
 use nixmig::model::{Generation, Kind, Recorded, ServiceName};
 use nixmig::plan::{Plan, ServicePlan};
+use nixmig::record::guards;
 use nixmig::report::{KeptBackup, ServiceStatus, Status as Report};
 
 use super::args::Status;
@@ -31,6 +33,7 @@ pub(super) fn run(args: &Status) -> Result<Exit, Failure> {
     };
     let mut planned = host.plan(target).map_err(Failure::machine)?;
     planned.notes.extend(lost(&host, &planned.plan));
+    planned.notes.extend(unguarded(&host)?);
     let services: Vec<_> = planned
         .plan
         .services
@@ -83,6 +86,28 @@ fn lost(host: &Host<'_>, plan: &Plan) -> Vec<String> {
             )
         })
         .collect()
+}
+
+/// Services that would need a guard before their next step, where there can be none.
+fn unguarded(host: &Host<'_>) -> Result<Vec<String>, Failure> {
+    let Err(why) = guards::lasting(&host.place().guards) else {
+        return Ok(Vec::new());
+    };
+    let mut notes = Vec::new();
+    for name in host.view().into_iter().flat_map(|view| view.services.keys()) {
+        let spoken = Spoken::of(host.view(), name, None);
+        let units = spoken
+            .map_err(|error| Failure::Definition(Box::new(error.into())))?
+            .units;
+        let unaware = host.starting(name, &units).map_err(Failure::machine)?.unaware;
+        if !unaware.is_empty() {
+            notes.push(format!(
+                "no guard is possible: {} could start {name} on state that it was not made for, and {why}",
+                named(&unaware)
+            ));
+        }
+    }
+    Ok(notes)
 }
 
 /// The backups of the run that is open, which are kept until it ends well.

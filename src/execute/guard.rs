@@ -11,7 +11,7 @@ use super::error::Problem;
 use super::progress::Happening;
 use super::units::Units;
 use crate::generation::gate::GateError;
-use crate::model::{ServiceName, UnitName};
+use crate::model::{Direction, ServiceName, UnitName};
 use crate::record::View;
 use crate::record::guards::{self, Guard};
 
@@ -109,7 +109,10 @@ impl Engine<'_> {
                 .units
                 .map_or(Ok(()), Units::reload)
                 .map_err(Problem::Units),
-            Err(why) if guarding.anyhow => {
+            // On the way down the state comes nearer to what they know.
+            Err(why)
+                if guarding.anyhow || walk.steps.iter().all(|step| step.direction == Direction::Down) =>
+            {
                 let text = format!(
                     "No guard keeps {} from starting it on state that it does not know: {why}.",
                     named(guarding.unaware)
@@ -125,8 +128,8 @@ impl Engine<'_> {
     }
 }
 
-/// Generations by their labels, as the subject or object of a sentence.
-pub(super) fn named(generations: &[String]) -> String {
+/// Generations by their labels, as the subject or object of a sentence: `generation 41`.
+pub fn named(generations: &[String]) -> String {
     const LISTED: usize = 5;
     let listed: Vec<_> = generations.iter().take(LISTED).map(String::as_str).collect();
     let more = generations.len().saturating_sub(LISTED);

@@ -31,7 +31,7 @@ pub use direct::DirectExecutor;
 pub use engine::{Arrival, Engine, Walk};
 pub use environment::{Told, environment};
 pub use error::{Left, Named, Problem, WalkError};
-pub use guard::{Guarding, Spoken};
+pub use guard::{Guarding, Spoken, named};
 pub use lock::lock;
 pub use progress::{Happening, Progress, ProgressEvent, Silent, StepAt};
 pub use resume::{Accepted, Assumption, BroughtBack, Said};

@@ -51,7 +51,7 @@ impl Host<'_> {
 }
 
 /// Whether a generation starts none of these units but behind its own gate of the service.
-pub(super) fn keeps(generation: &Generation, name: &ServiceName, units: &BTreeSet<UnitName>) -> bool {
+pub fn keeps(generation: &Generation, name: &ServiceName, units: &BTreeSet<UnitName>) -> bool {
     let gated = generation.services.get(name).map(|service| &service.units);
     let behind = |unit: &UnitName| match gated {
         Some(Setting::Set(gated)) => {

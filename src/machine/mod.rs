@@ -17,4 +17,5 @@ mod witness;
 pub use backups::size;
 pub use bootable::{Bootable, Bootables};
 pub use error::MachineError;
+pub use guards::{Starting, keeps};
 pub use host::{Ask, Host, Options, Planned, Readable};

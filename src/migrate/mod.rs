@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::execute::units::Units;
 use crate::execute::{
     Arrival, Assumption, Engine, Executor, Guarding, Happening, Known, Left, Problem, Progress,
-    ProgressEvent, Spoken, Walk, WalkError, lock,
+    ProgressEvent, Walk, WalkError, lock,
 };
 use crate::generation::ReadOptions;
 use crate::generation::closure::{ClosureError, Definitions, definitions};
@@ -30,7 +30,7 @@ mod way;
 pub use accept::Asked;
 pub use hold::{Behalf, Fate, keep_back, release};
 pub use need::{Need, need};
-pub use tidy::tidy;
+pub use tidy::{tidy, unaware};
 
 /// What is to be brought about, and by what means.
 pub struct Request<'a> {
@@ -374,7 +374,7 @@ impl Journey<'_, '_> {
                 current: true,
             }])?;
         }
-        let unaware = self.unaware(plan, &view, target.as_ref())?;
+        let unaware = unaware(self.host, Some(&view), plan, target.as_ref())?;
         let mut engine = self.request.engine(self.place, self.record, lock, name);
         let begun = match need {
             Need::Nothing | Need::Walk => Ok(()),
@@ -458,21 +458,6 @@ impl Journey<'_, '_> {
         };
         let program = program_of(&service, &self.planned.target);
         Ok(program.and_then(|program| program.path.clone()))
-    }
-
-    /// The generations that would start units of a service on state that they know nothing of, once its path is walked.
-    fn unaware(
-        &self,
-        plan: &ServicePlan,
-        view: &View,
-        target: Option<&Known>,
-    ) -> Result<Vec<String>, MigrateError> {
-        if plan.steps.is_empty() {
-            return Ok(Vec::new());
-        }
-        let spoken = Spoken::of(Some(view), &plan.name, target)?;
-        let units = spoken.units.union(&plan.units).cloned().collect();
-        Ok(self.host.starting(&plan.name, &units)?.unaware)
     }
 
     /// The service that did not arrive and that this one waits for.

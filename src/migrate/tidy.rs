@@ -1,12 +1,33 @@
-//! Owns when what was kept for older generations goes: guards, and the definitions that undo what is applied. Both go together,
-//! when no generation is left that this machine could start and that would need them.
+//! Owns for which generations a service is guarded, and when what was kept for older ones goes: its guard, and the definitions that
+//! undo what is applied.
 
-use crate::execute::Spoken;
+use crate::execute::{Known, Spoken};
 use crate::machine::Host;
 use crate::model::ServiceName;
+use crate::plan::ServicePlan;
 use crate::record::{View, guards, roots};
 
 use super::MigrateError;
+
+/// The generations that would start units of a service on state that they know nothing of, once its path is walked; `target` is what
+/// the generation that it leads to says of it, besides what the plan has.
+///
+/// # Errors
+///
+/// Fails where the generations cannot be listed, or a definition that is kept cannot be read.
+pub fn unaware(
+    host: &Host<'_>,
+    view: Option<&View>,
+    plan: &ServicePlan,
+    target: Option<&Known>,
+) -> Result<Vec<String>, MigrateError> {
+    if plan.steps.is_empty() {
+        return Ok(Vec::new());
+    }
+    let spoken = Spoken::of(view, &plan.name, target)?;
+    let units = spoken.units.union(&plan.units).cloned().collect();
+    Ok(host.starting(&plan.name, &units)?.unaware)
+}
 
 /// Drops what no generation needs any more of a service whose state is where it is to be. Whoever calls this holds its lock.
 ///

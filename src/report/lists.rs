@@ -187,6 +187,10 @@ pub struct Startable {
     pub next: bool,
     /// What happens to the state of the machine when it starts; or why that cannot be told.
     pub plan: Result<Plan, String>,
+    /// Services that it starts without a gate of its own, and whose guards are asked before.
+    pub guarded: Vec<String>,
+    /// Services that it would start on state that it was not made for, and that nothing keeps from it.
+    pub unguarded: Vec<String>,
 }
 
 /// Whether a generation can be started as far as state goes.

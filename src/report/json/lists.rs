@@ -151,6 +151,8 @@ struct StartableDocument<'a> {
     verdict: &'static str,
     steps: Vec<Place>,
     refusals: Vec<FindingDocument>,
+    guarded: &'a [String],
+    unguarded: &'a [String],
     error: Option<&'a str>,
 }
 
@@ -192,6 +194,8 @@ fn startable(one: &Startable) -> StartableDocument<'_> {
         },
         steps: steps.collect(),
         refusals: refusals.map(FindingDocument::from).collect(),
+        guarded: &one.guarded,
+        unguarded: &one.unguarded,
         error: one.plan.as_ref().err().map(String::as_str),
     }
 }

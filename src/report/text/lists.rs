@@ -232,6 +232,15 @@ fn startable(page: &mut Page, one: &Startable) {
             }
         }
     }
+    for name in &one.guarded {
+        let text = format!("{name}: no gate of its own, so its guard is asked before it starts");
+        page.prose(4, span(Tone::Faint, "-"), &text);
+    }
+    for name in &one.unguarded {
+        let text =
+            format!("{name}: no gate of its own, and no guard: nothing keeps it from starting as it is");
+        page.prose(4, span(Tone::Refused, "-"), &text);
+    }
 }
 
 fn moves(service: &ServicePlan) -> bool {

@@ -190,3 +190,101 @@ fn what_is_forgotten_is_not_guarded() {
     world.ends(0, &["forget", "db"]);
     assert_eq!(world.guards(), [""; 0]);
 }
+
+#[test]
+fn reports_tell_of_guards() {
+    let world = world();
+    world.arrive(2, "1");
+    insta::assert_snapshot!("guard_generations", world.seen(&["generations"]));
+    let json = world
+        .command(&["generations", "--format", "json"])
+        .output()
+        .unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    let schema = include_str!("../../../docs/schema/generations.schema.json");
+    let schema = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
+    assert!(schema.is_valid(&json), "{json:#}");
+    let of = |number: &str| {
+        let mut all = json["generations"].as_array().unwrap().iter();
+        all.find(|one| one["names"][0] == number).unwrap()["guarded"].clone()
+    };
+    assert_eq!(
+        (of("1"), of("2")),
+        (serde_json::json!(["db"]), serde_json::json!([]))
+    );
+    // Somebody removed it by hand.
+    fs::remove_dir_all(world.path("guards")).unwrap();
+    insta::assert_snapshot!("guard_gone", world.seen(&["generations"]));
+}
+
+#[test]
+fn where_no_guard_can_be_it_is_said_before() {
+    let world = world();
+    let memory = tempfile::tempdir_in("/dev/shm").unwrap();
+    symlink(memory.path(), world.path("guards")).unwrap();
+    world.ends(0, &["stamp", "db", "none", "--generation", "2"]);
+    let toplevel = world.toplevel(2).display().to_string();
+    let check = world.seen(&["check", &toplevel, "switch"]);
+    insta::assert_snapshot!("guard_impossible_check", check);
+    insta::assert_snapshot!("guard_impossible_status", world.seen(&["status"]));
+    // Somebody accepts it.
+    let output = world.types(
+        &check,
+        "nixmig migrate",
+        &[("BASE", &world.path("").display().to_string())],
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", super::world::said(&output));
+    assert_eq!(world.log("db"), format!("data {} ", V[0]));
+    // The way back goes nearer to what the other knows.
+    world.generation(4, &[Service::new("db", 0)]);
+    world.ends(0, &["migrate", "4"]);
+    assert_eq!(world.log("db"), "data ");
+}
+
+#[test]
+fn what_no_generation_needs_is_let_go_and_kept_again_when_one_does() {
+    let definitions = |world: &World| {
+        let roots = world.roots().into_iter();
+        roots.filter(|root| root.ends_with("migrate-db.service")).count()
+    };
+    let world = World::usual();
+    world.ends(0, &["migrate", "3"]);
+    assert_eq!(definitions(&world), 1);
+    world.delete(1);
+    world.delete(2);
+    let check = |number: usize| {
+        world.ends(
+            0,
+            &["check", &world.toplevel(number).display().to_string(), "boot"],
+        )
+    };
+    // Reading lets nothing go.
+    world.ends(0, &["check", &world.toplevel(3).display().to_string(), "check"]);
+    assert_eq!(definitions(&world), 1);
+    check(3);
+    assert_eq!(definitions(&world), 0);
+    // An older configuration is built anew, and the newer generation is collected before it starts.
+    world.generation(4, &[Service::new("db", 1)]);
+    check(4);
+    assert_eq!(definitions(&world), 1);
+    world.delete(3);
+    world.ends(0, &["migrate", "4"]);
+    assert_eq!(world.log("db"), format!("data {} ", V[0]));
+}
+
+#[test]
+fn the_way_down_is_found_in_another_generation_where_its_own_was_collected() {
+    let world = World::usual();
+    world.ends(0, &["migrate", "3"]);
+    // The same history, of another build.
+    world.generation(4, &[Service::new("db", 2)]);
+    world.ends(0, &["migrate", "4"]);
+    for number in [1, 2] {
+        world.delete(number);
+    }
+    world.ends(0, &["check", &world.toplevel(4).display().to_string(), "switch"]);
+    world.delete(3);
+    world.generation(5, &[Service::new("db", 1)]);
+    world.ends(0, &["migrate", "5"]);
+    assert_eq!(world.log("db"), format!("data {} ", V[0]));
+}

@@ -11,7 +11,7 @@ use super::progress::Happening;
 use super::run::{Run, Scene};
 use super::script::{Ended, ExecuteError, ScriptJob};
 use crate::fault;
-use crate::model::{Backup, BackupBy, Part};
+use crate::model::{Backup, BackupBy, Part, Version};
 use crate::process::ProcessError;
 use crate::record::stamp::{self, Stamp};
 use crate::record::{Event, Outcome, RecordError, StepPart};
@@ -80,19 +80,18 @@ impl Engine<'_> {
         self.part(run, step, Part::Verify, StepPart::Verify, directory)?;
         self.at("verified", StepPart::Verify)?;
         let applied = step.after(&run.before(step.n));
-        let (sequence, stamped) = self.have_on_disk(run, step).map_err(|error| match error {
-            Problem::Record(error) => Trouble::Record(error),
-            error => Trouble::failed(StepPart::Flush, &error),
-        })?;
-        let mut events = vec![Event::StepFinished {
+        let finished = |applied, sequence, stamped| Event::StepFinished {
             run: run.id.clone(),
             n: step.n,
-            applied: applied.clone(),
+            applied,
             sequence,
             stamped,
-        }];
-        events.extend(self.redefined(run, &applied)?);
-        self.record.append(&events)?;
+        };
+        self.is_on(run, step, applied, finished)
+            .map_err(|error| match error {
+                Problem::Record(error) => Trouble::Record(error),
+                error => Trouble::failed(StepPart::Flush, &error),
+            })?;
         self.tell(Some(step.at), Happening::Finished);
         self.reached("step-finished").map_err(Trouble::NotBegun)
     }
@@ -297,8 +296,24 @@ impl Engine<'_> {
         }])
     }
 
+    /// Has the state on disk, and records what is applied to it now: by this event, which is made of that, of the number of its
+    /// stamps and of the directories that carry them. So it does which definition undoes it from now on.
+    pub(super) fn is_on(
+        &mut self,
+        run: &Run,
+        step: &Scene,
+        applied: Vec<Version>,
+        event: impl FnOnce(Vec<Version>, u64, Vec<String>) -> Event,
+    ) -> Result<(), Problem> {
+        let (sequence, stamped) = self.have_on_disk(run, step)?;
+        let redefined = self.redefined(run, &applied)?;
+        let mut events = vec![event(applied, sequence, stamped)];
+        events.extend(redefined);
+        Ok(self.record.append(&events)?)
+    }
+
     /// Stamps the state with the next number, and has it on disk: the number, and the directories that carry it.
-    pub(super) fn have_on_disk(&mut self, run: &Run, step: &Scene) -> Result<(u64, Vec<String>), Problem> {
+    fn have_on_disk(&mut self, run: &Run, step: &Scene) -> Result<(u64, Vec<String>), Problem> {
         let view = self.record.view()?;
         let sequence = view.next_sequence(self.service);
         let stamp = Stamp {
@@ -329,11 +344,7 @@ impl Engine<'_> {
     }
 
     /// That another definition undoes what is applied from now on, where that is so.
-    pub(super) fn redefined(
-        &self,
-        run: &Run,
-        applied: &[crate::model::Version],
-    ) -> Result<Option<Event>, RecordError> {
+    fn redefined(&self, run: &Run, applied: &[Version]) -> Result<Option<Event>, RecordError> {
         let view = self.record.view()?;
         let now = view.services.get(self.service);
         let now = now.and_then(|recorded| recorded.definition.as_ref());

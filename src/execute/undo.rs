@@ -203,17 +203,14 @@ impl Engine<'_> {
                 }
             }
         }
-        let (sequence, stamped) = self.have_on_disk(run, step)?;
-        let applied = run.before(step.n);
-        let mut events = vec![Event::Restored {
+        let restored = |applied, sequence, stamped| Event::Restored {
             run: run.id.clone(),
             n: step.n,
-            applied: applied.clone(),
+            applied,
             sequence,
             stamped,
-        }];
-        events.extend(self.redefined(run, &applied)?);
-        self.record.append(&events)?;
+        };
+        self.is_on(run, step, run.before(step.n), restored)?;
         self.reached("restored")?;
         self.tell(Some(step.at), Happening::Restored);
         Ok(true)

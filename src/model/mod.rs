@@ -7,6 +7,7 @@
 mod digest;
 mod generation;
 mod history;
+mod id;
 mod known;
 mod migration;
 mod name;
@@ -17,11 +18,10 @@ mod version;
 pub use digest::{Digest, DigestError, Digester};
 pub use generation::{Generation, Kind, Release, ReleaseError, Service, UnitState};
 pub use history::{DuplicateVersion, History};
+pub use id::{Id, IdError, RecordId, RunId};
 pub use known::{KnownService, known_by_unit, known_services};
 pub use migration::{Action, Direction, Location, Migration, Part, Setting, Text, Unknown};
 pub use name::{NameError, ServiceName, UnitName};
 pub use program::{Program, compare_versions};
-pub use recorded::{
-    Applied, Backup, BackupBy, Block, Definition, How, OpenRun, Phase, Recorded, RunId, RunIdError, RunStep,
-};
+pub use recorded::{Applied, Backup, BackupBy, Block, Definition, How, OpenRun, Phase, Recorded, RunStep};
 pub use version::{Version, VersionError};

@@ -2,49 +2,8 @@
 //! reads and writes them, planning and execution decide by them.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
 
-use super::{Digest, Direction, UnitName, Version};
-
-/// The identity of one walk of a path: 16 lower-case hexadecimal digits, so that it may stand in the name of a unit.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RunId(String);
-
-/// A text is not the identity of a run.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not the id of a run: it must be 16 of the digits 0-9 and a-f")]
-pub struct RunIdError(String);
-
-impl RunId {
-    /// The id of eight random bytes.
-    pub fn from_bytes(bytes: [u8; 8]) -> Self {
-        Self(format!("{:016x}", u64::from_be_bytes(bytes)))
-    }
-
-    /// As it is written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for RunId {
-    type Err = RunIdError;
-
-    fn from_str(text: &str) -> Result<Self, RunIdError> {
-        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        match text.len() == 16 && text.bytes().all(digit) {
-            true => Ok(Self(text.to_owned())),
-            false => Err(RunIdError(text.chars().take(60).collect())),
-        }
-    }
-}
-
-impl fmt::Display for RunId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
+use super::{Digest, Direction, RunId, UnitName, Version};
 
 /// All that is remembered of one service.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

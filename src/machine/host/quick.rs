@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Host, sees_stamps};
+use super::Host;
+use super::inquiry::sees_stamps;
 use crate::generation::closure::{UNITS, file};
 use crate::generation::{gate, unit_file};
 use crate::machine::error::MachineError;

@@ -42,6 +42,7 @@ in
 
   config = {
     environment.systemPackages = [ pkgs.systemd ];
+    environment.etc.hosts.text = "127.0.0.1 localhost\n";
 
     system.systemBuilderCommands = lib.mkAfter ''
       rm $out/activate $out/bin/switch-to-configuration

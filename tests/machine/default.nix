@@ -4,6 +4,8 @@
   nixpkgs ? builtins.getEnv "NIXPKGS",
   lib ? import (if nixpkgs == "" then ../../test-fixtures/lib else /. + nixpkgs + "/lib"),
   system ? builtins.currentSystem or "x86_64-linux",
+  # The directory that scripts/postgresql filled, for scenarios that have a real PostgreSQL.
+  servers ? builtins.getEnv "NIXMIG_SERVERS",
 }:
 
 let
@@ -29,7 +31,28 @@ let
       : > "$out/bin/nixmig"
       chmod +x "$out/bin/nixmig"
     '';
+    postgresql_15 = postgresql pkgs "15";
+    postgresql_17 = postgresql pkgs "17";
   };
+
+  postgresql =
+    pkgs: major:
+    import ../../test-fixtures/postgresql/server.nix {
+      inherit lib pkgs;
+      tree = /. + "${servers}/postgresql-${major}";
+    };
+
+  # What NixOS's module does besides.
+  postgresqlService =
+    { config, lib, ... }:
+    lib.mkIf config.services.postgresql.enable {
+      environment.etc."sysusers.d/postgresql.conf".text = "u postgres -";
+      systemd.services.postgresql.serviceConfig = {
+        RuntimeDirectory = "postgresql";
+        StateDirectory = "postgresql";
+      };
+      migrations.postgresql.stateDirectories = [ "/var/lib/postgresql" ];
+    };
 
   evaluate =
     modules:
@@ -43,6 +66,9 @@ let
       nixpkgsModules = [
         ../../nixpkgs-patches/nixos/modules/system/migrations
         ../../test-fixtures/machine/system.nix
+        ../../test-fixtures/services/postgresql/module.nix
+        ../../test-fixtures/postgresql/migrations.nix
+        postgresqlService
       ];
       inherit modules;
     };

@@ -50,6 +50,7 @@ scenarios! {
     destructive
     failing
     first_contact
+    postgresql
     read_only_etc
     rollback
     switch

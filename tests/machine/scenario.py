@@ -69,9 +69,14 @@ def mounted_nix(directory):
         subprocess.run(["umount", "/nix"], check=True)
 
 
-def run(command, **arguments):
+def run(command, input=None, **environment):
     return subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, env={**os.environ, **NIX}, text=True, **arguments
+        command,
+        check=True,
+        stdout=subprocess.PIPE,
+        env={**os.environ, **NIX, **environment},
+        text=True,
+        input=input,
     ).stdout
 
 
@@ -108,9 +113,15 @@ class Scenario:
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True)
         store = self.base / "nix"
+        servers = self.base.parent / "servers"
+        if "pkgs.postgresql_" in (SCENARIOS / f"{self.name}.nix").read_text():
+            subprocess.run([REPOSITORY / "scripts/postgresql", servers, "15", "17"], check=True)
         with mounted_nix(store):
             evaluated = json.loads(
-                run(["nix", "eval", "--json", "--impure", "--file", str(REPOSITORY / "tests/machine"), self.name])
+                run(
+                    ["nix", "eval", "--json", "--impure", "--file", str(REPOSITORY / "tests/machine"), self.name],
+                    NIXMIG_SERVERS=str(servers),
+                )
             )
             run(["nix-store", "--quiet", "--no-gc-warning", "--realise", *evaluated["derivations"]])
             closure = run(["nix-store", "--query", "--requisites", *evaluated["systems"]]).split()

@@ -175,7 +175,15 @@ impl<'a> Host<'a> {
         let runs = self.running();
         let switches = runs.is_some() && runs != toplevel;
         let unknown = target.services.keys().any(|name| self.recorded(name).is_none());
-        let mut previous = self.previous(switches, unknown, runs.as_deref())?;
+        let mut previous = match self.previous(switches, unknown, runs.as_deref()) {
+            // Of state that the record knows it tells nothing but whose programs moved.
+            Err(error @ MachineError::Previous { .. }) if !unknown => {
+                let why = std::error::Error::source(&error).map(|why| format!(": {why}"));
+                notes.push(format!("{error}{}", why.unwrap_or_default()));
+                None
+            }
+            previous => previous?,
+        };
 
         let names = self.names(&target);
         let built = Built {

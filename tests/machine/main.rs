@@ -50,6 +50,7 @@ scenarios! {
     destructive
     failing
     first_contact
+    guard
     postgresql
     read_only_etc
     rollback

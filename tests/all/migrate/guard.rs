@@ -288,3 +288,20 @@ fn the_way_down_is_found_in_another_generation_where_its_own_was_collected() {
     world.ends(0, &["migrate", "5"]);
     assert_eq!(world.log("db"), format!("data {} ", V[0]));
 }
+
+#[test]
+fn a_generation_that_runs_and_cannot_be_read_is_left_by_a_switch() {
+    if !is_root() {
+        return;
+    }
+    let world = World::usual();
+    world.rewrite(1, "db", "X-Migration-Format=1", "X-Migration-Format=9");
+    let toplevel = world.toplevel(3).display().to_string();
+    let mut check = world.command(&["check", &toplevel, "switch"]);
+    insta::assert_snapshot!(
+        "guard_leaves",
+        world
+            .seen_of(&mut world.active(1, &mut check))
+            .replace("8.00 KiB", "SIZE")
+    );
+}

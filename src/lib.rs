@@ -13,6 +13,7 @@ pub mod plan;
 pub mod process;
 pub mod record;
 pub mod report;
+pub mod systemd;
 
 #[cfg(test)]
 mod fuzzing;

@@ -1,0 +1,222 @@
+//! Owns what a step is as a unit of systemd: its properties, each with its reason. Sends nothing.
+
+use std::path::{Component, Path};
+
+use super::value::Value;
+use crate::execute::chain::Links;
+use crate::execute::{StepAt, units::UnitsError};
+
+/// The program that runs steps, and what it is told besides the step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Command {
+    /// Its path, and the words after those of the step.
+    pub(super) program: String,
+    pub(super) words: Vec<String>,
+}
+
+impl Command {
+    fn line(&self, links: &Links, step: &StepAt) -> Result<Vec<String>, UnitsError> {
+        let mut line = vec![
+            self.program.clone(),
+            "step".to_owned(),
+            links.service.to_string(),
+            links.run.to_string(),
+            step.number.to_string(),
+        ];
+        line.extend(self.words.iter().cloned());
+        match line.iter().find(|word| !is_plain(word)) {
+            None => Ok(line),
+            Some(word) => Err(UnitsError::Garbled(format!(
+                "`{word}` cannot stand in the command line of a unit that systemd reads again"
+            ))),
+        }
+    }
+}
+
+/// Whether systemd keeps a word as it is when it writes a unit down and reads it again in the middle of a chain (`daemon-reload`).
+pub(super) fn is_plain(word: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@._/-".contains(&byte);
+    !word.is_empty() && word.bytes().all(plain)
+}
+
+/// The arguments of `StartTransientUnit` (org.freedesktop.systemd1(5)): the last step, and those before it as auxiliary units, so
+/// that all are queued or none is.
+pub(super) fn chain(command: &Command, links: &Links) -> Result<Vec<Value>, UnitsError> {
+    let mut units = Vec::new();
+    let mut before: Option<String> = None;
+    for step in &links.steps {
+        let name = links.unit(step);
+        let properties = properties(command, links, step, before.as_deref())?;
+        units.push((name.clone(), properties));
+        before = Some(name);
+    }
+    let Some((last, properties)) = units.pop() else {
+        return Err(UnitsError::Garbled("a chain without steps".to_owned()));
+    };
+    let others = units
+        .into_iter()
+        .map(|(name, properties)| Value::Struct(vec![Value::Text(name), properties]));
+    Ok(vec![
+        Value::Text(last),
+        // A shutdown that is under way is not to be called off.
+        Value::Text("fail".to_owned()),
+        properties,
+        Value::Array("(sa(sv))".to_owned(), others.collect()),
+    ])
+}
+
+fn properties(
+    command: &Command,
+    links: &Links,
+    step: &StepAt,
+    before: Option<&str>,
+) -> Result<Value, UnitsError> {
+    let line = command.line(links, step)?;
+    let text = |text: &str| Value::Text(text.to_owned());
+    let start = Value::Struct(vec![
+        text(&command.program),
+        Value::texts(line),
+        Value::Bool(false),
+    ]);
+    let mut after: Vec<String> = links.after.iter().map(ToString::to_string).collect();
+    after.extend(before.map(str::to_owned));
+    let mounts = links.mounts.iter().filter(|mount| is_normal(mount));
+    let mounts = mounts.filter_map(|mount| mount.to_str());
+    let description = format!(
+        "Migration of {}: step {}/{}, {} {}",
+        links.service,
+        step.number,
+        step.of,
+        step.direction.name(),
+        step.version
+    );
+    let mut properties = vec![
+        ("Description", Value::Text(description)),
+        ("Type", text("oneshot")),
+        ("ExecStart", Value::Array("(sasb)".to_owned(), vec![start])),
+        ("TimeoutStartUSec", Value::Long(u64::MAX)),
+        // nixmig is told to end and ends its script; else one that ignores that would hang the stop.
+        ("KillMode", text("mixed")),
+        // A restore takes as long as it takes.
+        ("TimeoutStopUSec", Value::Long(u64::MAX)),
+        // nixmig has to survive its script, to bring back what that did.
+        ("OOMPolicy", text("continue")),
+        (
+            "SyslogIdentifier",
+            Value::Text(format!("migrate-{}", links.service)),
+        ),
+        // At shutdown a step is told to end, too, and what it needs outlives it: its mounts, its required units, the step before.
+        ("DefaultDependencies", Value::Bool(false)),
+        ("Conflicts", Value::texts(["shutdown.target"])),
+        ("Before", Value::texts(["shutdown.target"])),
+        ("RequiresMountsFor", Value::texts(mounts)),
+    ];
+    if let Some(before) = before {
+        properties.push(("Requires", Value::texts([before])));
+    }
+    if !after.is_empty() {
+        properties.push(("After", Value::texts(after)));
+    }
+    let properties = properties
+        .into_iter()
+        .map(|(name, value)| Value::Struct(vec![text(name), Value::Variant(Box::new(value))]));
+    Ok(Value::Array("(sv)".to_owned(), properties.collect()))
+}
+
+/// Whether systemd takes it for a path of its own file system.
+fn is_normal(path: &Path) -> bool {
+    let mut parts = path.components();
+    parts.next() == Some(Component::RootDir) && parts.all(|part| matches!(part, Component::Normal(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Direction;
+
+    fn links(count: usize) -> Links {
+        let step = |number| StepAt {
+            number,
+            of: count,
+            direction: Direction::Up,
+            version: "2024-01-01".parse().unwrap(),
+        };
+        Links {
+            service: "db".parse().unwrap(),
+            run: "0123456789abcdef".parse().unwrap(),
+            steps: (1..=count).map(step).collect(),
+            after: vec!["pg.service".parse().unwrap()],
+            mounts: ["/var/lib/db", "relative", "/a/../b"].map(Into::into).to_vec(),
+        }
+    }
+
+    fn command() -> Command {
+        Command {
+            program: "/nix/store/x-nixmig/bin/nixmig".to_owned(),
+            words: vec!["--state-dir".to_owned(), "/var/lib/nixmig".to_owned()],
+        }
+    }
+
+    fn property<'v>(properties: &'v Value, name: &str) -> Option<&'v Value> {
+        let named = |one: &&Value| one.parts()[0].as_text() == Some(name);
+        Some(properties.parts().iter().find(named)?.parts()[1].inner())
+    }
+
+    #[test]
+    fn each_step_requires_the_one_before() {
+        let arguments = chain(&command(), &links(3)).unwrap();
+        let signature: String = arguments.iter().map(Value::signature).collect();
+        assert_eq!(signature, "ssa(sv)a(sa(sv))");
+        let name = |n| format!("migrate-db-0123456789abcdef-{n}.service");
+        assert_eq!(arguments[0].as_text(), Some(name(3).as_str()));
+        let others = arguments[3].parts();
+        let names: Vec<_> = others
+            .iter()
+            .map(|other| other.parts()[0].as_text().unwrap())
+            .collect();
+        assert_eq!(names, [name(1), name(2)]);
+        assert_eq!(
+            property(&arguments[2], "Requires"),
+            Some(&Value::texts([name(2)]))
+        );
+        assert_eq!(
+            property(&arguments[2], "After"),
+            Some(&Value::texts(["pg.service".to_owned(), name(2)]))
+        );
+        assert_eq!(property(&others[0].parts()[1], "Requires"), None);
+        assert_eq!(
+            property(&arguments[2], "RequiresMountsFor"),
+            Some(&Value::texts(["/var/lib/db"]))
+        );
+        let start = &property(&arguments[2], "ExecStart").unwrap().parts()[0];
+        let words: Vec<_> = start.parts()[1]
+            .parts()
+            .iter()
+            .filter_map(Value::as_text)
+            .collect();
+        assert_eq!(
+            words[1..],
+            [
+                "step",
+                "db",
+                "0123456789abcdef",
+                "3",
+                "--state-dir",
+                "/var/lib/nixmig"
+            ]
+        );
+    }
+
+    #[test]
+    fn words_that_systemd_would_change_are_refused() {
+        for word in ["", "a b", "50%", "$HOME", "a\"b", "a\\x20b", "a+b"] {
+            assert!(!is_plain(word), "{word:?}");
+            let command = Command {
+                words: vec![word.to_owned()],
+                ..command()
+            };
+            assert!(chain(&command, &links(1)).is_err());
+        }
+        assert!(chain(&command(), &links(0)).is_err());
+    }
+}

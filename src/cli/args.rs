@@ -16,7 +16,7 @@ use super::exit;
 mod change;
 
 pub(super) use change::{
-    Action, Check, Forget, Gate, Guard, Migrate, Rebuild, RecordCommand, Resume, Stamp, Stamped,
+    Action, Check, Forget, Gate, Guard, Migrate, Rebuild, RecordCommand, Resume, Stamp, Stamped, Step,
 };
 
 /// nixmig's command line.
@@ -83,6 +83,9 @@ pub(super) enum Command {
     Resume(Resume),
     /// Forget all that is remembered of a service; its state stays as it is
     Forget(Forget),
+    /// Run one step of a run that is recorded: what a step's unit runs
+    #[command(hide = true)]
+    Step(Step),
     /// Look after the record
     #[command(subcommand, arg_required_else_help = true)]
     Record(RecordCommand),
@@ -256,18 +259,22 @@ pub(super) struct Below {
     profile: PathBuf,
 }
 
+const STATE_DIR: &str = "/var/lib/nixmig";
+const GC_ROOTS: &str = "/nix/var/nix/gcroots/nixmig";
+const GUARDS: &str = "/etc/systemd/system.control";
+
 /// Where the memory of a machine is. Below --root, as all that is the machine's.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Machine")]
 pub(super) struct Memory {
     /// The directory of the record and of backups
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/nixmig", value_hint = ValueHint::DirPath, hide_short_help = true)]
+    #[arg(long, value_name = "DIR", default_value = STATE_DIR, value_hint = ValueHint::DirPath, hide_short_help = true)]
     state_dir: PathBuf,
     /// The directory of what the garbage collector keeps for the way back
-    #[arg(long, value_name = "DIR", default_value = "/nix/var/nix/gcroots/nixmig", value_hint = ValueHint::DirPath, hide_short_help = true)]
+    #[arg(long, value_name = "DIR", default_value = GC_ROOTS, value_hint = ValueHint::DirPath, hide_short_help = true)]
     gc_roots: PathBuf,
     /// The directory of the guards of services, which systemd reads before any generation's units
-    #[arg(long, value_name = "DIR", default_value = "/etc/systemd/system.control", value_hint = ValueHint::DirPath, hide_short_help = true)]
+    #[arg(long, value_name = "DIR", default_value = GUARDS, value_hint = ValueHint::DirPath, hide_short_help = true)]
     guards: PathBuf,
     /// Believe the clock, though the record's last event is more than an hour ahead of it
     #[arg(long, hide_short_help = true)]
@@ -338,6 +345,16 @@ impl Memory {
             gc_roots: inside(&self.gc_roots),
             guards: inside(&self.guards),
         }
+    }
+
+    /// Whether it is where a machine has its own: what systemd starts knows no other.
+    pub(super) fn is_own(&self) -> bool {
+        let own = [
+            (&self.state_dir, STATE_DIR),
+            (&self.gc_roots, GC_ROOTS),
+            (&self.guards, GUARDS),
+        ];
+        own.into_iter().all(|(path, own)| path == Path::new(own))
     }
 }
 

@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use nixmig::execute::{DirectExecutor, Engine, Executor as _, Said, WalkError, lock, occupancy};
+use nixmig::execute::chain::Chain;
+use nixmig::execute::units::Units;
+use nixmig::execute::{DirectExecutor, Engine, Executor as _, Said, WalkError, occupancy};
 use nixmig::generation::read_closure;
-use nixmig::migrate::{Fate, release};
+use nixmig::migrate::{Fate, release, take};
 use nixmig::model::{ServiceName, UnitName};
 use nixmig::plan::Severity;
 use nixmig::record::{Place, Record, Wait, roots};
+use nixmig::systemd::Manager;
 
-use super::args::Machine;
+use super::args::{Machine, Memory};
 use super::diagnostic::Failure;
 use super::output;
 use super::progress::Follower;
@@ -36,6 +39,28 @@ pub(super) fn executor() -> Result<DirectExecutor, Failure> {
     DirectExecutor::new()
         .and_then(DirectExecutor::adopting)
         .map_err(Failure::Signals)
+}
+
+/// The systemd that runs steps and units: that of this machine, for its own record. None where steps run in this process.
+///
+/// # Errors
+///
+/// Fails where it cannot be told which program this is.
+pub(super) fn systemd(memory: &Memory) -> Result<Option<Manager>, Failure> {
+    match memory.is_own() {
+        true => Ok(Manager::new(&program()?)),
+        false => Ok(None),
+    }
+}
+
+/// The same, as what may be done to its units.
+pub(super) fn as_units(systemd: Option<&Manager>) -> Option<&dyn Units> {
+    systemd.map(|systemd| systemd as &dyn Units)
+}
+
+/// The same, as what runs steps.
+pub(super) fn as_chain(systemd: Option<&Manager>) -> Option<&dyn Chain> {
+    systemd.map(|systemd| systemd as &dyn Chain)
 }
 
 /// Opens the record, and keeps this program as long as the record may need it.
@@ -74,10 +99,10 @@ pub(super) fn with_engine<T>(
     let progress = Follower::new();
     // A record that is too new must not even get a lock's file.
     nixmig::record::look(&place).map_err(Failure::record)?;
-    let mut lock = lock(&place, service, Wait::Forever, &progress, &|| {
-        executor.stopped().is_some()
-    })
-    .map_err(Failure::lock)?;
+    let systemd = systemd(&machine.memory)?;
+    let chain = as_chain(systemd.as_ref());
+    let stopped = || executor.stopped().is_some();
+    let mut lock = take(&place, service, Wait::Forever, chain, &progress, &stopped).map_err(Failure::take)?;
     let mut record = record(&place)?;
     let mut engine = Engine {
         place: &place,
@@ -155,8 +180,8 @@ pub(super) fn start_held(machine: &Machine, service: &ServiceName) -> Result<(),
         ),
         None => {
             drop(host);
-            let units = super::machine::units();
-            match release(&place, service, units.as_deref()).map_err(super::migrate::failure)? {
+            let systemd = systemd(&machine.memory)?;
+            match release(&place, service, as_units(systemd.as_ref())).map_err(super::migrate::failure)? {
                 Some(Fate::Started(units)) => {
                     format!("Started, through the gate: {}.\n", words(&units, ", "))
                 }

@@ -14,7 +14,7 @@ use nixmig::generation::ReadError;
 use nixmig::generation::closure::ClosureError;
 use nixmig::generation::gate::GateError;
 use nixmig::machine::MachineError;
-use nixmig::migrate::MigrateError;
+use nixmig::migrate::{MigrateError, TakeError};
 use nixmig::model::{ServiceName, Version};
 use nixmig::record::{LockError, RecordError};
 use nixmig::report::escape;
@@ -67,7 +67,7 @@ pub(super) enum Failure {
     /// It cannot be told which program this is.
     Program(io::Error),
     /// Another is at it.
-    Lock(Box<LockError>),
+    Lock(Box<TakeError>),
     /// What was to be done with one service was not: `stamped`, `resumed`, `forgotten`.
     Walk {
         /// What was to be done.
@@ -280,8 +280,13 @@ impl Failure {
 
     /// Another is at it.
     pub(super) fn lock(error: LockError) -> Self {
+        Self::take(error.into())
+    }
+
+    /// Another is at it, or may be.
+    pub(super) fn take(error: TakeError) -> Self {
         match error {
-            LockError::Record(error) => Self::record(error),
+            TakeError::Lock(LockError::Record(error)) => Self::record(error),
             error => Self::Lock(Box::new(error)),
         }
     }

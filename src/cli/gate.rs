@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use nixmig::execute::units::Units;
 use nixmig::execute::{Executor as _, Known, Left, Problem, WalkError, detect, occupancy};
 use nixmig::generation::closure::{ClosureError, Definitions, definitions};
 use nixmig::generation::reference::Closure;
@@ -16,9 +15,10 @@ use nixmig::model::{ServiceName, UnitName, Version};
 use nixmig::plan::Severity;
 use nixmig::record::{Place, Wait};
 use nixmig::report::Gated;
+use nixmig::systemd::Manager;
 
 use super::args::{Gate, Memory};
-use super::change::{executor, place, program};
+use super::change::{as_chain, as_units, executor, place, program, systemd};
 use super::diagnostic::Failure;
 use super::exit::Exit;
 use super::progress::Follower;
@@ -36,12 +36,13 @@ pub(super) fn run(args: &Gate) -> Result<Exit, Failure> {
         return Ok(Exit::Fine);
     }
     drop(host);
+    let systemd = systemd(&args.machine.memory)?;
     let gate = Slow {
         service,
         memory: &args.machine.memory,
         place: &place,
         options: &options,
-        units: None,
+        systemd: systemd.as_ref(),
     };
     gate.run(&versions)
 }
@@ -52,7 +53,7 @@ pub(super) struct Slow<'a> {
     pub(super) memory: &'a Memory,
     pub(super) place: &'a Place,
     pub(super) options: &'a ReadOptions,
-    pub(super) units: Option<&'a dyn Units>,
+    pub(super) systemd: Option<&'a Manager>,
 }
 
 /// How one attempt ended.
@@ -119,7 +120,8 @@ impl Slow<'_> {
             executor: &executor,
             progress: &progress,
             cgroups: Path::new(occupancy::CGROUPS),
-            units: self.units,
+            chain: as_chain(self.systemd),
+            units: as_units(self.systemd),
             behalf: Behalf::Gate,
             unguarded: false,
             wait: Wait::Forever,
@@ -144,7 +146,8 @@ impl Slow<'_> {
             what: Box::new(Problem::OtherGeneration),
             left: Left::Untouched,
         };
-        let held = keep_back(self.place, service, definitions, self.units).map_err(by_hand::failure)?;
+        let held =
+            keep_back(self.place, service, definitions, as_units(self.systemd)).map_err(by_hand::failure)?;
         Ok(Attempt {
             gated: Gated {
                 service: service.to_string(),

@@ -9,7 +9,7 @@ use nixmig::record::{self, Place, guards};
 use nixmig::report::Gated;
 
 use super::args::Guard;
-use super::change::{place, program};
+use super::change::{place, program, systemd};
 use super::diagnostic::Failure;
 use super::exit::Exit;
 use super::gate::{Attempt, Slow, active};
@@ -29,12 +29,13 @@ pub(super) fn run(args: &Guard) -> Result<Exit, Failure> {
     if gates(&closure, service, &found.units, &options).unwrap_or(false) && active()? == toplevel {
         return Ok(Exit::Fine);
     }
+    let systemd = systemd(&args.machine.memory)?;
     let asked = Slow {
         service,
         memory: &args.machine.memory,
         place: &place,
         options: &options,
-        units: None,
+        systemd: systemd.as_ref(),
     };
     let attempt = match definitions(&closure, &options) {
         Ok(definitions) => asked.ask(&definitions, &toplevel)?,

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::Timestamp;
-use nixmig::execute::units::Units;
 use nixmig::execute::{Answer, DirectExecutor, Executor as _, detect};
 use nixmig::generation::ReadOptions;
 use nixmig::machine::{Ask, Host, Options};
@@ -67,11 +66,6 @@ fn ask(service: &ServiceName, definition: &Definition, package: Option<&str>) ->
 /// What is below another root is not of this machine, and is not run on it.
 fn unasked(_: &ServiceName, _: &Definition, _: Option<&str>) -> Answer {
     Answer::Unasked("it is of another root, and is not run here".to_owned())
-}
-
-/// The units of this machine; none where no systemd runs.
-pub(super) fn units() -> Option<Box<dyn Units>> {
-    None
 }
 
 /// What is held of a service: its units, and the generation that they are held for.

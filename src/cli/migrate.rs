@@ -15,7 +15,7 @@ use nixmig::record::Wait;
 use nixmig::report::{self, Diff as Report, Format, Migrated, Origin, Went, names};
 
 use super::args::Migrate;
-use super::change::{executor, place, program};
+use super::change::{as_chain, as_units, executor, place, program, systemd};
 use super::diagnostic::{self, Failure};
 use super::exit::Exit;
 use super::progress::Follower;
@@ -54,6 +54,7 @@ pub(super) fn run(args: &Migrate) -> Result<Exit, Failure> {
         .collect();
     let format = args.list.format();
     let program = program()?;
+    let systemd = systemd(&args.machine.memory)?;
     let request = Request {
         look: &look,
         target: &target,
@@ -63,8 +64,9 @@ pub(super) fn run(args: &Migrate) -> Result<Exit, Failure> {
         program: &program,
         executor: &executor,
         progress: &progress,
+        chain: as_chain(systemd.as_ref()),
         cgroups: Path::new(occupancy::CGROUPS),
-        units: None,
+        units: as_units(systemd.as_ref()),
         behalf: Behalf::Somebody { stops: args.stop },
         unguarded: args.unguarded,
         wait: if args.no_wait { Wait::Not } else { Wait::Forever },
@@ -200,7 +202,7 @@ pub(super) fn failure(error: MigrateError) -> Failure {
     match error {
         MigrateError::Machine(error) => Failure::machine(error),
         MigrateError::Record(error) => Failure::record(error),
-        MigrateError::Lock(error) => Failure::lock(error),
+        MigrateError::Lock(error) => Failure::take(error),
         MigrateError::Stopped(signal) => nixmig::process::die_of(signal),
         error @ (MigrateError::Closure(_) | MigrateError::Gate(_)) => Failure::Definition(Box::new(error)),
     }

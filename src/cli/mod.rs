@@ -27,6 +27,7 @@ mod run_as;
 mod show;
 mod stamp;
 mod status;
+mod step;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -78,6 +79,7 @@ pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Guard(args) => guard::run(args),
         Command::Migrate(args) => migrate::run(args),
         Command::Gate(args) => gate::run(args),
+        Command::Step(args) => step::run(args),
         Command::Stamp(args) => stamp::run(args),
         Command::Resume(args) => resume::run(args),
         Command::Forget(args) => forget::run(args),

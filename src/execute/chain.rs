@@ -1,7 +1,7 @@
 //! Owns what it means to walk a recorded run outside of nixmig's own process: its steps are handed over as a chain, and each is
 //! then a process of its own that runs one step and reports to the record.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::progress::StepAt;
@@ -26,8 +26,11 @@ pub trait Chain {
     /// Fails where that cannot be told.
     fn lives(&self, service: &ServiceName, run: &RunId) -> Result<bool, UnitsError>;
 
-    /// Sleeps until something may have become of the run, and no longer than that.
-    fn sleep(&self, service: &ServiceName, run: &RunId, longest: Duration);
+    /// Sleeps until the run may be over, and no longer than that. Whether it seems to be.
+    fn sleep(&self, service: &ServiceName, run: &RunId, longest: Duration) -> bool;
+
+    /// Where steps tell of their progress ([`follow`](super::follow)).
+    fn told_in(&self) -> &Path;
 }
 
 /// The steps of a run that are to be run, and what they need of the machine.

@@ -11,6 +11,7 @@ mod direct;
 mod engine;
 mod environment;
 mod error;
+pub mod follow;
 mod guard;
 mod lock;
 pub mod occupancy;

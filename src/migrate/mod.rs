@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::execute::chain::Chain;
 use crate::execute::units::Units;
 use crate::execute::{
     Arrival, Assumption, Engine, Executor, Guarding, Happening, Known, Left, Problem, Progress,
-    ProgressEvent, Walk, WalkError, lock,
+    ProgressEvent, Walk, WalkError,
 };
 use crate::generation::ReadOptions;
 use crate::generation::closure::{ClosureError, Definitions, definitions};
@@ -18,19 +19,23 @@ use crate::generation::reference::Closure;
 use crate::machine::{Host, MachineError, Planned};
 use crate::model::{Block, Generation, Kind, Recorded, ServiceName, Version};
 use crate::plan::{BaselineSource, Plan, ServicePlan, Step, program_of};
-use crate::record::{Event, LockError, Place, Record, RecordError, ServiceLock, View, Wait, roots};
+use crate::record::{Event, Place, Record, RecordError, ServiceLock, View, Wait, roots};
 
 mod accept;
 mod hold;
 mod need;
 mod order;
 mod tidy;
+mod wait;
 mod way;
 
 pub use accept::Asked;
 pub use hold::{Behalf, Fate, keep_back, release};
 pub use need::{Need, need};
 pub use tidy::{tidy, unaware};
+pub use wait::{TakeError, take};
+
+use wait::Locks;
 
 /// What is to be brought about, and by what means.
 pub struct Request<'a> {
@@ -50,6 +55,8 @@ pub struct Request<'a> {
     pub executor: &'a dyn Executor,
     /// Hears what happens.
     pub progress: &'a dyn Progress,
+    /// Runs steps as processes of their own; none runs them in this one.
+    pub chain: Option<&'a dyn Chain>,
     /// Where control groups are.
     pub cgroups: &'a Path,
     /// The units of the machine; none where no systemd runs.
@@ -103,7 +110,7 @@ pub enum MigrateError {
     Record(#[from] RecordError),
     /// Another is at it.
     #[error(transparent)]
-    Lock(#[from] LockError),
+    Lock(#[from] TakeError),
     /// nixmig was told to end, by this signal, while somebody was asked.
     #[error("it was interrupted by signal {0}")]
     Stopped(i32),
@@ -121,6 +128,10 @@ pub enum MigrateError {
 ///
 /// Fails where nothing could be walked at all. How each service went is in the outcome.
 pub fn migrate(request: &Request<'_>) -> Result<Outcome, MigrateError> {
+    wait::until_settled(request, attempt)
+}
+
+fn attempt(request: &Request<'_>) -> Result<Outcome, MigrateError> {
     let host = (request.look)()?;
     let running = host.running();
     let running = running.as_deref();
@@ -142,12 +153,12 @@ pub fn migrate(request: &Request<'_>) -> Result<Outcome, MigrateError> {
     drop(host);
 
     let mut wanted = busy;
-    let (mut locks, mut record, mut stuck, mut host, mut planned) = loop {
+    let (locks, mut record, mut stuck, mut host, mut planned) = loop {
         // By name, so that two who want several never wait for each other.
         let locks = wanted
             .iter()
             .map(|name| Ok((name.clone(), request.lock(&place, name)?)));
-        let mut locks: BTreeMap<_, _> = locks.collect::<Result<_, LockError>>()?;
+        let mut locks: BTreeMap<_, _> = locks.collect::<Result<_, TakeError>>()?;
         let mut record = Record::open(&place)?;
         roots::keep_program(&place, request.program)?;
         let mut stuck = BTreeMap::new();
@@ -210,17 +221,26 @@ pub fn migrate(request: &Request<'_>) -> Result<Outcome, MigrateError> {
         journey.settle_units(&plan.name, Some(&ended))?;
         journey.ended.push((plan.name.clone(), ended));
     }
+    let mut locks = Locks::new(locks, request);
     for plan in order::services(&planned.plan) {
         let name = &plan.name;
         if !request.wants(name) || journey.ended.iter().any(|(ended, _)| ended == name) {
             continue;
         }
+        // Held until the service's units are seen to.
+        let mut lock = None;
         let ended = if let Some(first) = journey.waits_for(plan) {
             Some(Ended::Waits(first.clone()))
         } else {
-            // Without a lock there is nothing to do for it.
-            let Some(lock) = locks.get_mut(name) else { continue };
-            match journey.go(plan, lock) {
+            lock = match locks.of(request, &place, name) {
+                Ok(lock) => lock,
+                Err(error) => {
+                    let ended = untouched(name, Problem::Told(error.to_string()));
+                    journey.ended.push((name.clone(), ended));
+                    continue;
+                }
+            };
+            match journey.go(plan, &mut lock) {
                 Ok(ended) => ended,
                 // What became of the others is to be told, too.
                 Err(MigrateError::Record(error)) => Some(untouched(name, error.into())),
@@ -229,6 +249,7 @@ pub fn migrate(request: &Request<'_>) -> Result<Outcome, MigrateError> {
             }
         };
         journey.settle_units(name, ended.as_ref())?;
+        drop(lock);
         journey.ended.extend(ended.map(|ended| (name.clone(), ended)));
     }
     let (services, units) = (journey.ended, journey.units);
@@ -266,12 +287,6 @@ impl Request<'_> {
             .filter(|service| service.is_refused())
             .map(|service| (service.name.clone(), Ended::Refused))
             .collect()
-    }
-
-    fn lock(&self, place: &Place, name: &ServiceName) -> Result<ServiceLock, LockError> {
-        lock(place, name, self.wait, self.progress, &|| {
-            self.executor.stopped().is_some()
-        })
     }
 
     /// Drops what was kept for generations that are not there any more. Where that cannot be, it is said, and nothing is worse.
@@ -334,8 +349,16 @@ struct Journey<'a, 'r> {
 
 impl Journey<'_, '_> {
     /// Brings one service forward.
-    fn go(&mut self, plan: &ServicePlan, lock: &mut ServiceLock) -> Result<Option<Ended>, MigrateError> {
+    fn go(
+        &mut self,
+        plan: &ServicePlan,
+        held: &mut Option<ServiceLock>,
+    ) -> Result<Option<Ended>, MigrateError> {
         let name = &plan.name;
+        // Without a lock there is nothing to do for it.
+        let Some(lock) = held.as_mut() else {
+            return Ok(None);
+        };
         let view = self.record.view()?;
         let need = need(plan, recorded(Some(&view), name));
         if need == Need::Nothing {
@@ -402,23 +425,31 @@ impl Journey<'_, '_> {
         {
             return Ok(Some(untouched(name, problem)));
         }
-        let mut engine = self.request.engine(self.place, self.record, lock, name);
-        let walked = begun.and_then(|()| {
-            engine.walk(&Walk {
-                generation: &self.request.definitions.toplevel,
-                target: target.as_ref(),
-                applied: &plan.applied,
-                steps: &plan.steps,
-                previous_package: package,
-                new_package: new_package.as_deref(),
-                guarding: Guarding {
-                    unaware: &unaware,
-                    anyhow: self.request.unguarded,
-                    program: self.request.program,
-                    units: self.request.units,
-                },
-            })
-        });
+        let walk = Walk {
+            generation: &self.request.definitions.toplevel,
+            target: target.as_ref(),
+            applied: &plan.applied,
+            steps: &plan.steps,
+            previous_package: package,
+            new_package: new_package.as_deref(),
+            guarding: Guarding {
+                unaware: &unaware,
+                anyhow: self.request.unguarded,
+                program: self.request.program,
+                units: self.request.units,
+            },
+        };
+        let walked = match (begun, self.request.chain) {
+            (Err(error), _) => Err(error),
+            (Ok(()), None) => {
+                let mut engine = self.request.engine(self.place, self.record, lock, name);
+                engine.walk(&walk)
+            }
+            (Ok(()), Some(chain)) => {
+                let (place, record) = (self.place, &mut *self.record);
+                self.request.walk_apart(chain, place, record, held, &walk, name)
+            }
+        };
         Ok(Some(match walked {
             Ok(arrival) => Ended::Arrived(arrival),
             Err(error) => Ended::Failed(error),

@@ -93,13 +93,16 @@ impl Connection {
         // "Authentication Protocol" of the specification: the kernel tells who it is, and the name is said in hexadecimal digits.
         let uid = rustix::process::geteuid().as_raw().to_string();
         let name: String = uid.bytes().map(|byte| format!("{byte:02x}")).collect();
-        stream.write_all(format!("\0AUTH EXTERNAL {name}\r\n").as_bytes())?;
+        // All at once, as sd-bus does it: to a BEGIN on its own PID 1 never listens.
+        let hello = format!("\0AUTH EXTERNAL {name}\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n");
+        stream.write_all(hello.as_bytes())?;
         let answer = line(&mut stream)?;
         if !answer.starts_with("OK ") {
             let words = format!("{} does not let this user in", path.display());
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, words));
         }
-        stream.write_all(b"BEGIN\r\n")?;
+        // Whether it would take descriptors is of no matter: none is sent.
+        line(&mut stream)?;
         Ok(Self {
             stream,
             serial: 0,

@@ -9,9 +9,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::connection::{CallError, Connection};
-use super::transient::{self, Command};
+use super::transient;
 use super::value::Value;
 use crate::execute::chain::{Chain, Links, prefix};
+use crate::execute::follow;
 use crate::execute::units::{UnitState, Units, UnitsError};
 use crate::model::{RunId, ServiceName, UnitName};
 
@@ -36,27 +37,17 @@ pub fn booted() -> bool {
 #[derive(Debug)]
 pub struct Manager {
     connection: Mutex<Option<Connection>>,
-    command: Command,
+    program: PathBuf,
     /// The last unit of the chain that was handed over here.
     last: Mutex<Option<String>>,
 }
 
 impl Manager {
-    /// systemd of this machine; `program` runs steps, with these words at its end. None where the machine has no systemd, or where
-    /// it could not keep these words through a `daemon-reload`. Nobody is asked yet.
-    pub fn new(program: &Path, words: &[PathBuf]) -> Option<Self> {
-        let plain = |path: &Path| {
-            path.to_str()
-                .filter(|text| transient::is_plain(text))
-                .map(str::to_owned)
-        };
-        let command = Command {
-            program: plain(program)?,
-            words: words.iter().map(|word| plain(word)).collect::<Option<_>>()?,
-        };
+    /// systemd of this machine; `program` runs steps. None where the machine has no systemd. Nobody is asked yet.
+    pub fn new(program: &Path) -> Option<Self> {
         booted().then(|| Self {
             connection: Mutex::default(),
-            command,
+            program: program.to_owned(),
             last: Mutex::default(),
         })
     }
@@ -269,7 +260,7 @@ impl Units for Manager {
 
 impl Chain for Manager {
     fn submit(&self, links: &Links) -> Result<(), UnitsError> {
-        let arguments = transient::chain(&self.command, links)?;
+        let arguments = transient::chain(&self.program, links)?;
         let all = format!("migrate-{}-*.service", links.service);
         // Of a run before this one, or of this one before it was interrupted.
         for unit in self.list(&all)? {
@@ -310,14 +301,14 @@ impl Chain for Manager {
         Ok(units.iter().any(lives))
     }
 
-    fn sleep(&self, service: &ServiceName, run: &RunId, longest: Duration) {
+    fn sleep(&self, service: &ServiceName, run: &RunId, longest: Duration) -> bool {
         let prefix = prefix(service, run);
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let deadline = Instant::now() + longest;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return;
+                return false;
             }
             let ended = self.pause(left);
             // A step that is followed by another changes nothing.
@@ -325,9 +316,13 @@ impl Chain for Manager {
                 job.unit.starts_with(&prefix) && (job.result != "done" || Some(&job.unit) == last.as_ref())
             });
             if counts {
-                return;
+                return true;
             }
         }
+    }
+
+    fn told_in(&self) -> &Path {
+        Path::new(follow::DIRECTORY)
     }
 }
 

@@ -232,7 +232,7 @@ mod tests {
             message(
                 SIGNAL,
                 vec![field(MEMBER, Value::Text("Gone".to_owned()))],
-                &[text.clone()]
+                std::slice::from_ref(&text)
             ),
             Ok(Message::Signal {
                 member: "Gone".to_owned(),

@@ -6,47 +6,37 @@ use super::value::Value;
 use crate::execute::chain::Links;
 use crate::execute::{StepAt, units::UnitsError};
 
-/// The program that runs steps, and what it is told besides the step.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Command {
-    /// Its path, and the words after those of the step.
-    pub(super) program: String,
-    pub(super) words: Vec<String>,
-}
-
-impl Command {
-    fn line(&self, links: &Links, step: &StepAt) -> Result<Vec<String>, UnitsError> {
-        let mut line = vec![
-            self.program.clone(),
-            "step".to_owned(),
-            links.service.to_string(),
-            links.run.to_string(),
-            step.number.to_string(),
-        ];
-        line.extend(self.words.iter().cloned());
-        match line.iter().find(|word| !is_plain(word)) {
-            None => Ok(line),
-            Some(word) => Err(UnitsError::Garbled(format!(
-                "`{word}` cannot stand in the command line of a unit that systemd reads again"
-            ))),
-        }
+/// The command line of a step.
+fn line(program: &Path, links: &Links, step: &StepAt) -> Result<Vec<String>, UnitsError> {
+    let line = [
+        program.to_string_lossy().into_owned(),
+        "step".to_owned(),
+        links.service.to_string(),
+        links.run.to_string(),
+        step.number.to_string(),
+    ];
+    match line.iter().find(|word| !is_plain(word)) {
+        None => Ok(line.to_vec()),
+        Some(word) => Err(UnitsError::Garbled(format!(
+            "`{word}` cannot stand in the command line of a unit that systemd reads again"
+        ))),
     }
 }
 
 /// Whether systemd keeps a word as it is when it writes a unit down and reads it again in the middle of a chain (`daemon-reload`).
-pub(super) fn is_plain(word: &str) -> bool {
+fn is_plain(word: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@._/-".contains(&byte);
     !word.is_empty() && word.bytes().all(plain)
 }
 
 /// The arguments of `StartTransientUnit` (org.freedesktop.systemd1(5)): the last step, and those before it as auxiliary units, so
 /// that all are queued or none is.
-pub(super) fn chain(command: &Command, links: &Links) -> Result<Vec<Value>, UnitsError> {
+pub(super) fn chain(program: &Path, links: &Links) -> Result<Vec<Value>, UnitsError> {
     let mut units = Vec::new();
     let mut before: Option<String> = None;
     for step in &links.steps {
         let name = links.unit(step);
-        let properties = properties(command, links, step, before.as_deref())?;
+        let properties = properties(program, links, step, before.as_deref())?;
         units.push((name.clone(), properties));
         before = Some(name);
     }
@@ -66,15 +56,15 @@ pub(super) fn chain(command: &Command, links: &Links) -> Result<Vec<Value>, Unit
 }
 
 fn properties(
-    command: &Command,
+    program: &Path,
     links: &Links,
     step: &StepAt,
     before: Option<&str>,
 ) -> Result<Value, UnitsError> {
-    let line = command.line(links, step)?;
+    let line = line(program, links, step)?;
     let text = |text: &str| Value::Text(text.to_owned());
     let start = Value::Struct(vec![
-        text(&command.program),
+        Value::Text(line[0].clone()),
         Value::texts(line),
         Value::Bool(false),
     ]);
@@ -150,12 +140,7 @@ mod tests {
         }
     }
 
-    fn command() -> Command {
-        Command {
-            program: "/nix/store/x-nixmig/bin/nixmig".to_owned(),
-            words: vec!["--state-dir".to_owned(), "/var/lib/nixmig".to_owned()],
-        }
-    }
+    const PROGRAM: &str = "/nix/store/x-nixmig/bin/nixmig";
 
     fn property<'v>(properties: &'v Value, name: &str) -> Option<&'v Value> {
         let named = |one: &&Value| one.parts()[0].as_text() == Some(name);
@@ -164,7 +149,7 @@ mod tests {
 
     #[test]
     fn each_step_requires_the_one_before() {
-        let arguments = chain(&command(), &links(3)).unwrap();
+        let arguments = chain(Path::new(PROGRAM), &links(3)).unwrap();
         let signature: String = arguments.iter().map(Value::signature).collect();
         assert_eq!(signature, "ssa(sv)a(sa(sv))");
         let name = |n| format!("migrate-db-0123456789abcdef-{n}.service");
@@ -194,29 +179,15 @@ mod tests {
             .iter()
             .filter_map(Value::as_text)
             .collect();
-        assert_eq!(
-            words[1..],
-            [
-                "step",
-                "db",
-                "0123456789abcdef",
-                "3",
-                "--state-dir",
-                "/var/lib/nixmig"
-            ]
-        );
+        assert_eq!(words, [PROGRAM, "step", "db", "0123456789abcdef", "3"]);
     }
 
     #[test]
     fn words_that_systemd_would_change_are_refused() {
         for word in ["", "a b", "50%", "$HOME", "a\"b", "a\\x20b", "a+b"] {
             assert!(!is_plain(word), "{word:?}");
-            let command = Command {
-                words: vec![word.to_owned()],
-                ..command()
-            };
-            assert!(chain(&command, &links(1)).is_err());
+            assert!(chain(Path::new(word), &links(1)).is_err());
         }
-        assert!(chain(&command(), &links(0)).is_err());
+        assert!(chain(Path::new(PROGRAM), &links(0)).is_err());
     }
 }

@@ -1,12 +1,26 @@
 //! What can be said to the commands that change the state of this machine, or what is remembered of it.
 
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueHint};
-use nixmig::model::{ServiceName, Version};
+use nixmig::model::{RunId, ServiceName, Version};
 
 use super::{List, Machine};
+
+/// `nixmig step`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Step {
+    /// Whose state
+    pub(in crate::cli) service: ServiceName,
+    /// The run
+    pub(in crate::cli) run: RunId,
+    /// Which of its steps, counted from 1
+    pub(in crate::cli) number: NonZeroU32,
+    #[command(flatten)]
+    pub(in crate::cli) machine: Machine,
+}
 
 /// `nixmig check`.
 #[derive(Debug, Args)]

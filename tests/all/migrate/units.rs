@@ -118,6 +118,7 @@ fn bring(world: &World, number: usize, manager: &Manager, behalf: Behalf, servic
     };
     let services = service.map(|name| BTreeSet::from([name.parse().unwrap()]));
     migrate(&Request {
+        chain: None,
         look: &look,
         target: &target,
         definitions: &definitions,

@@ -12,8 +12,8 @@ use super::progress::Happening;
 use super::units::Units;
 use crate::generation::gate::GateError;
 use crate::model::{Direction, ServiceName, UnitName};
-use crate::record::View;
 use crate::record::guards::{self, Guard};
+use crate::record::{RecordError, View};
 
 /// How a service is guarded while its state is migrated.
 #[derive(Clone, Copy)]
@@ -103,16 +103,16 @@ impl Engine<'_> {
             directories: spoken.directories,
             program: guarding.program,
         };
+        let mut steps = walk.steps.iter();
+        let descends = steps.all(|step| step.direction == Direction::Down);
         match guards::put(self.place, &guard) {
             // What one wrote that died before systemd had read it counts as well.
             Ok(_) => guarding
                 .units
                 .map_or(Ok(()), Units::reload)
                 .map_err(Problem::Units),
-            // On the way down the state comes nearer to what they know.
-            Err(why)
-                if guarding.anyhow || walk.steps.iter().all(|step| step.direction == Direction::Down) =>
-            {
+            // Where none can be, the way down is open: the state comes nearer to what they know.
+            Err(why) if guarding.anyhow || descends && is_impossible(&why) => {
                 let text = format!(
                     "No guard keeps {} from starting it on state that it does not know: {why}.",
                     named(guarding.unaware)
@@ -126,6 +126,11 @@ impl Engine<'_> {
             }),
         }
     }
+}
+
+/// Whether it is not for now that no guard can be.
+fn is_impossible(why: &RecordError) -> bool {
+    matches!(why, RecordError::ReadOnly(_) | RecordError::Memory { .. })
 }
 
 /// Generations by their labels, as the subject or object of a sentence: `generation 41`.

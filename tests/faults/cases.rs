@@ -21,7 +21,15 @@ pub(crate) const STEP_POINTS: [&str; 11] = [
 ];
 
 /// The points that a run passes once.
-pub(crate) const RUN_POINTS: [&str; 3] = ["run-begun", "run-ended", "backup-dropped"];
+pub(crate) const RUN_POINTS: [&str; 7] = [
+    "guard-half-written",
+    "guard-unit-written",
+    "guard-drop-in-written",
+    "guarded",
+    "run-begun",
+    "run-ended",
+    "backup-dropped",
+];
 
 /// The points that a step passes whose script failed.
 pub(crate) const RESTORE_POINTS: [&str; 4] = ["step-failed", "restore-begun", "restore-swapped", "restored"];
@@ -276,6 +284,10 @@ fn happened(fault: &str, ended: &Ended) -> Result<(), String> {
 /// Says what is wrong.
 pub(crate) fn check(world: &World, case: &Case) -> Result<(), String> {
     world.calm();
+    // One that brought the state where it was may have run before.
+    if world.runs() > usize::from(case.from > 1) && !world.is_guarded() {
+        return Err("a run was begun, and the guard is not whole".to_owned());
+    }
     let goal = if case.back { case.from } else { case.to };
     let first = world.migrates(goal);
     agree(world, &first)?;

@@ -42,6 +42,7 @@ fn power_losses_on_btrfs() {
 
 /// Brings the state of a fresh world to a version, as a machine would have come there.
 fn begin(world: &World, on: usize) {
+    world.has_unaware(false);
     std::fs::create_dir_all(world.app()).unwrap();
     // Nothing is there: what is stamped is the head of the first generation.
     let fresh = world.migrates(1);
@@ -52,6 +53,8 @@ fn begin(world: &World, on: usize) {
         assert_eq!(up.code, Some(0), "on the way to {on}:\n{}", up.said);
     }
     assert_eq!((world.state_is_on(), world.applied()), (Ok(on), on));
+    // From here on every run has to be guarded.
+    world.has_unaware(true);
 }
 
 fn faults(fs: Fs) {

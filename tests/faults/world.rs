@@ -31,6 +31,8 @@ pub(crate) struct World {
     pub(crate) record: PathBuf,
     /// The toplevels, by what their histories end on.
     toplevels: Vec<PathBuf>,
+    /// That of a generation without gates.
+    unaware: PathBuf,
     flushes: Cell<bool>,
 }
 
@@ -51,10 +53,15 @@ impl World {
             state: state.to_owned(),
             record: record.to_owned(),
             toplevels: Vec::new(),
+            unaware: base.join("store/u123456789abcdfghijklmnpqrsvwxyz-nixos-system"),
             flushes: Cell::new(true),
         };
         fs::create_dir_all(world.control("")).unwrap();
         fs::create_dir_all(world.record.join("gcroots")).unwrap();
+        fs::create_dir_all(base.join("profiles")).unwrap();
+        let units = world.unaware.join("etc/systemd/system");
+        fs::create_dir_all(&units).unwrap();
+        fs::write(units.join("app.service"), "[Service]\nExecStart=/bin/true\n").unwrap();
         for head in 0..=VERSIONS.len() {
             let toplevel = world.generation(head);
             world.toplevels.push(toplevel);
@@ -70,6 +77,37 @@ impl World {
     /// nixmig's directory.
     pub(crate) fn state_dir(&self) -> PathBuf {
         self.record.join("nixmig")
+    }
+
+    /// The directory of guards.
+    fn guards(&self) -> PathBuf {
+        self.record.join("guards")
+    }
+
+    /// Whether a generation can be booted that starts the service and knows nothing of migrations.
+    pub(crate) fn has_unaware(&self, has: bool) {
+        let link = self.base.join("profiles/system-1-link");
+        match has {
+            false => drop(fs::remove_file(link)),
+            true => symlink(&self.unaware, link).unwrap(),
+        }
+    }
+
+    /// How many runs were begun.
+    pub(crate) fn runs(&self) -> usize {
+        let ended = self.nixmig(&["history", "--format", "json"], None);
+        ended.said.matches("\"run-begun\"").count()
+    }
+
+    /// Whether systemd would ask the guard before the service starts.
+    pub(crate) fn is_guarded(&self) -> bool {
+        let read = |name: &str| fs::read_to_string(self.guards().join(name)).unwrap_or_default();
+        let unit = read("nixmig-guard-app.service");
+        let drop_in = read("app.service.d/50-nixmig-app.conf");
+        unit.contains("\nExecStart=")
+            && unit.ends_with(&format!(" --guards {}\n", self.guards().display()))
+            && drop_in.contains("\nRequires=nixmig-guard-app.service\n")
+            && drop_in.ends_with("\nAfter=nixmig-guard-app.service\n")
     }
 
     fn control(&self, name: &str) -> PathBuf {
@@ -133,7 +171,9 @@ impl World {
             .arg("--gc-roots")
             .arg(self.record.join("gcroots/nixmig"))
             .arg("--guards")
-            .arg(self.record.join("guards"))
+            .arg(self.guards())
+            .arg("--profile")
+            .arg(self.base.join("profiles/system"))
             .env("NO_COLOR", "1")
             .env_remove("NIXMIG_FAULT")
             .stdin(Stdio::null())

@@ -65,6 +65,8 @@
           switch("three")
           arrives("three")
           machine.succeed(f"test -e {guard}")
+          assert "nixmig-guard-shelf.service" in machine.get_unit_property("shelf.service", "Requires")
+          assert machine.get_unit_property("shelf.service", "NeedDaemonReload") == "no"
 
       with subtest("it walks the way back for the boot menu's choice, and the next boot leads up again"):
           boot_menu("bare")

@@ -133,15 +133,23 @@ impl Engine<'_> {
         let still = recorded.and_then(|recorded| recorded.open_run.as_ref());
         let stuck = recorded.is_some_and(|recorded| matches!(recorded.block, Some(Block::Unrestored { .. })));
         if let Some(still) = still.filter(|still| still.id == *run && !stuck) {
-            let at = still.steps.iter().find(|step| step.phase != Phase::Finished);
-            let at = at.map(|step| Named {
-                direction: step.direction,
-                version: step.version,
+            let next = still.steps.iter().find(|step| step.phase != Phase::Finished);
+            let problem = next.map(|step| {
+                let named = Named {
+                    direction: step.direction,
+                    version: step.version,
+                };
+                match step.phase {
+                    Phase::Planned => Problem::NotRun(named),
+                    _ => Problem::Died(named),
+                }
             });
-            return match (self.settle(None)?, at) {
-                (Settled::Arrived(arrival), _) => Ok(arrival),
-                (settled, Some(step)) => Err(self.error(Problem::Died(step), left(settled))),
-                (settled, None) => Err(self.error(Problem::Overtaken(run.clone()), left(settled))),
+            return match self.settle(None)? {
+                Settled::Arrived(arrival) => Ok(arrival),
+                settled => {
+                    let problem = problem.unwrap_or_else(|| Problem::Overtaken(run.clone()));
+                    Err(self.error(problem, left(settled)))
+                }
             };
         }
         let events = self

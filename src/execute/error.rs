@@ -110,6 +110,11 @@ pub enum Problem {
     /// The process of a step is gone, and did not report an end.
     #[error("the process of the {0} was killed before it came to its end")]
     Died(Named),
+    /// A step was handed over, and did not begin.
+    #[error(
+        "the {0} was never begun: somebody took its unit out of systemd's queue, or what it needs did not start"
+    )]
+    NotRun(Named),
     /// The steps could not be handed over.
     #[error("the steps cannot be handed over: {0}")]
     Units(#[from] UnitsError),
@@ -327,7 +332,7 @@ impl WalkError {
             | Problem::Open(_)
             | Problem::Overtaken(_)
             | Problem::Turn(_)
-            | Problem::Died(_) => "Run it again: it will be planned afresh.".to_owned(),
+            | Problem::Died(_) | Problem::NotRun(_) => "Run it again: it will be planned afresh.".to_owned(),
             Problem::Blocked(_) | Problem::Failed { .. } if self.is_block() => format!(
                 "`nixmig history {service} --output` has its last words. Try it again as it is with `nixmig resume {service} --retry`, or \
                  start a generation that defines it otherwise or does without it."

@@ -78,7 +78,7 @@ class Machine:
     def booted(self):
         return self.guest.is_running()
 
-    def wait_for_shutdown(self, timeout=60):
+    def wait_for_shutdown(self, timeout=300):
         self.guest.wait(timeout)
         self.log.say(f"{self.name}: is off")
 

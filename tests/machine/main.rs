@@ -47,6 +47,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    chain
     destructive
     failing
     first_contact

@@ -168,6 +168,19 @@ fn a_step_whose_process_died_is_nobodys_but_the_settlers() {
 }
 
 #[test]
+fn steps_that_nobody_ran_are_given_up() {
+    let machine = Machine::new();
+    machine.meet();
+    let two = machine.generation(Some(&history_of(&[1, 2])));
+    let (run, _) = machine.begin(&two).unwrap();
+    machine.step_of(&run, 0).unwrap();
+    let error = machine.ended(&run).unwrap_err();
+    assert!(matches!(*error.what, Problem::NotRun(_)), "{error}");
+    assert_eq!(error.left, Left::Restored);
+    machine.is_on(&[]);
+}
+
+#[test]
 fn one_that_could_not_be_handed_over_is_closed() {
     let machine = Machine::new();
     machine.meet();

@@ -1,0 +1,162 @@
+# Steps as units of their own: whatever is killed, read again, executed again or switched off in the middle of a path, the
+# service starts only on a shelf of its own version.
+let
+  # Waits in mid-step where it is told to.
+  pause = day: ''
+    if [ -e /run/pause/${day} ]; then
+      : > /run/pause/reached
+      while [ -e /run/pause/${day} ]; do sleep 0.1; done
+    fi
+  '';
+in
+{
+  imports = [ ../../lib/testing/migrations.nix ];
+  name = "migrations-chain";
+
+  migrations = {
+    service = "shelf";
+    base.imports = [ ./common/shelf.nix ];
+
+    generations.one.services.shelf.version = 1;
+    generations.three =
+      { lib, ... }:
+      {
+        services.shelf.version = 3;
+        migrations.shelf.steps = {
+          "2024-02-01".up.script = lib.mkForce ''
+            cd "$STATE_DIRECTORIES"
+            [ "$(cat version)" = 1 ]
+            echo half-way > version
+            ${pause "2024-02-01"}
+            sed -i 's/$/ ^2/' items
+            echo 2 > version
+          '';
+          "2024-03-01".up = {
+            script = lib.mkForce ''
+              cd "$STATE_DIRECTORIES"
+              [ "$(cat version)" = 2 ]
+              echo half-way > version
+              ${pause "2024-03-01"}
+              sed -i 's/$/ ^3/' items
+              echo 3 > version
+            '';
+            backup = ''cp -a "$STATE_DIRECTORIES/." "$BACKUP"'';
+            # Longer than systemd gives any unit to stop.
+            restore = ''
+              if [ -e /var/lib/slowly ]; then sleep 100; fi
+              cp -a "$BACKUP/." "$STATE_DIRECTORIES"
+              echo restored >> /var/lib/restored
+            '';
+          };
+        };
+      };
+
+    seed = ''
+      machine.succeed("echo book >> /var/lib/shelf/items")
+    '';
+
+    check = ''
+      marks = {"one": "book", "three": "book ^2 ^3"}
+      found = machine.succeed("cat /var/lib/shelf/items").strip()
+      assert found == marks[generation], found
+    '';
+
+    script = ''
+      def pauses(day: str) -> None:
+          """Begins a switch to the third version that stands still in mid-step."""
+          machine.succeed(f"mkdir -p -m 1777 /run/pause; rm -f /run/pause/*; touch /run/pause/{day}")
+          install("three")
+          machine.succeed(f"systemd-run --collect --unit=switch {command('three')}")
+          machine.wait_for_file("/run/pause/reached")
+
+
+      def goes_on() -> None:
+          machine.succeed("rm /run/pause/2*")
+
+
+      def steps() -> List[str]:
+          """The steps that are queued or at work."""
+          jobs = machine.succeed("systemctl list-jobs --no-legend --full").splitlines()
+          return [job for job in jobs if "migrate-shelf-" in job]
+
+
+      def is_over() -> None:
+          machine.wait_until_fails("systemctl list-jobs --no-legend --full | grep migrate-shelf-")
+          machine.wait_until_fails("systemctl is-active switch.service")
+
+
+      machine.succeed("rm -f /var/lib/slowly")
+      switch("one")
+      wait_for_units()
+      seed()
+      check("one")
+
+      with subtest("systemd reads its units and executes itself again in mid-chain"):
+          pauses("2024-02-01")
+          assert len(steps()) == 2, steps()
+          are_down()
+          machine.succeed("systemctl daemon-reload", "systemctl daemon-reexec")
+          assert len(steps()) == 2, steps()
+          goes_on()
+          arrives("three")
+          is_over()
+          switch("one")
+          arrives("one")
+
+      with subtest("the gate is killed, and the chain goes on; the next one waits for it"):
+          pauses("2024-02-01")
+          machine.succeed("systemctl kill --signal=KILL migrate-shelf.service")
+          machine.wait_until_fails("systemctl is-active switch.service")
+          are_down()
+          assert len(steps()) == 2, steps()
+          machine.succeed("systemctl start --no-block shelf.service")
+          machine.sleep(1)
+          are_down()
+          goes_on()
+          arrives("three")
+          switch("one")
+          arrives("one")
+
+      with subtest("a step is killed: what the run did is brought back, and the service stays down"):
+          pauses("2024-03-01")
+          machine.succeed("systemctl kill --signal=KILL 'migrate-shelf-*-2.service'")
+          is_over()
+          assert machine.succeed("cat /var/lib/shelf/version").strip() in ["1", "3"]
+          machine.succeed("rm -f /run/pause/*")
+          switch("one")
+          arrives("one")
+
+      with subtest("somebody waits by hand, and goes: how to watch is said, and the chain goes on"):
+          machine.succeed("systemctl stop shelf.service")
+          machine.succeed("rm -f /run/pause/*; touch /run/pause/2024-02-01")
+          machine.succeed(
+              "systemd-run --collect --unit=hand --property=StandardError=file:/tmp/said"
+              f" nixmig migrate {toplevels['three']} --stop"
+          )
+          machine.wait_for_file("/run/pause/reached")
+          machine.succeed("systemctl kill --signal=INT hand.service")
+          machine.wait_until_fails("systemctl is-active hand.service")
+          said = machine.succeed("cat /tmp/said")
+          assert "journalctl -fu 'migrate-shelf-" in said, said
+          goes_on()
+          is_over()
+          assert applied() == ["2024-01-01", "2024-02-01", "2024-03-01"], applied()
+          switch("three")
+          arrives("three")
+          switch("one")
+          arrives("one")
+
+      with subtest("power off in mid-step: a restore takes the time that it takes"):
+          machine.succeed("touch /var/lib/slowly; rm -f /var/lib/restored")
+          pauses("2024-03-01")
+          machine.shutdown()
+          machine.start()
+          machine.succeed("rm /var/lib/slowly")
+          assert machine.succeed("cat /var/lib/restored").split() == ["restored"]
+          arrives("three")
+          assert running() == "three", running()
+          switch("one")
+          arrives("one")
+    '';
+  };
+}

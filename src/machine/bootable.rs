@@ -36,6 +36,8 @@ pub struct Bootables {
     /// Newest first by number; the system profile's before those of others; each before its specialisations. One that several
     /// links lead to is there once.
     pub generations: Vec<Bootable>,
+    /// Whether a profile leads to any of them. A container has none: which generations it may start, its host knows.
+    pub in_profiles: bool,
     /// Links that lead to no system, as sentences.
     pub notes: Vec<String>,
 }
@@ -76,6 +78,7 @@ impl Bootables {
                 found.link(root, &Link { name, place: link });
             }
         }
+        found.in_profiles = !found.generations.is_empty();
         for (word, link) in [
             ("current", "/run/current-system"),
             ("booted", "/run/booted-system"),

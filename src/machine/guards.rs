@@ -12,6 +12,8 @@ use crate::model::{Generation, ServiceName, Setting, UnitName, UnitState, Versio
 pub struct Starting {
     /// Those that may start its units with no gate of it that this nixmig can read, by their labels.
     pub unaware: Vec<String>,
+    /// Whether there are others that nobody here knows of: a container has no profile, and its generations are its host's.
+    pub elsewhere: bool,
     /// The histories of the others that declare it.
     histories: Vec<BTreeSet<Version>>,
 }
@@ -22,6 +24,7 @@ impl Starting {
     pub fn all_have(&self, applied: &[Version]) -> bool {
         let mut histories = self.histories.iter();
         self.unaware.is_empty()
+            && !self.elsewhere
             && !self.histories.is_empty()
             && histories.all(|history| applied.iter().all(|version| history.contains(version)))
     }
@@ -34,7 +37,10 @@ impl Host<'_> {
     ///
     /// Fails where the profiles cannot be listed. A generation that cannot be read may do anything.
     pub fn starting(&self, name: &ServiceName, units: &BTreeSet<UnitName>) -> Result<Starting, MachineError> {
-        let mut starting = Starting::default();
+        let mut starting = Starting {
+            elsewhere: !self.bootables()?.in_profiles,
+            ..Starting::default()
+        };
         for (bootable, generation) in self.generations()? {
             match generation {
                 Ok(generation) if keeps(generation, name, units) => {

@@ -55,7 +55,7 @@ pub fn tidy(host: &Host<'_>, view: &View, name: &ServiceName) -> Result<(), Migr
     let mut units = Spoken::of(Some(view), name, None)?.units;
     units.extend(guard.iter().flat_map(|guard| guard.units.iter().cloned()));
     let starting = host.starting(name, &units)?;
-    if starting.unaware.is_empty() && guard.is_some() {
+    if starting.unaware.is_empty() && !starting.elsewhere && guard.is_some() {
         guards::remove(place, name)?;
     }
     if kept && starting.all_have(&recorded.versions()) {

@@ -65,6 +65,7 @@ let
         ;
       nixpkgsModules = [
         ../../nixpkgs-patches/nixos/modules/system/migrations
+        ../../test-fixtures/machine/containers.nix
         ../../test-fixtures/machine/system.nix
         ../../test-fixtures/services/postgresql/module.nix
         ../../test-fixtures/postgresql/migrations.nix

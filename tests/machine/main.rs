@@ -48,6 +48,7 @@ macro_rules! scenarios {
 
 scenarios! {
     chain
+    container
     destructive
     failing
     first_contact

@@ -64,12 +64,12 @@
           machine.wait_for_unit("multi-user.target")
           is_stuck()
 
-      with subtest("resume brings it back"):
+      with subtest("resume brings it back, and starts what was held"):
           machine.fail("nixmig resume shelf --restore")
           is_stuck()
           machine.succeed("touch /var/lib/eraser")
           machine.succeed("nixmig resume shelf --restore")
-          switch("two")
+          machine.wait_until_succeeds("systemctl is-active shelf.service", timeout=10)
           arrives("two")
     '';
   };

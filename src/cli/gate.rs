@@ -22,7 +22,7 @@ use super::change::{as_chain, as_units, executor, place, program, systemd};
 use super::diagnostic::Failure;
 use super::exit::Exit;
 use super::progress::Follower;
-use super::{machine, migrate as by_hand, output};
+use super::{journal, machine, migrate as by_hand, output};
 
 pub(super) fn run(args: &Gate) -> Result<Exit, Failure> {
     let place = place(&args.machine)?;
@@ -79,6 +79,7 @@ impl Slow<'_> {
             attempt = self.refuse(&definitions)?;
         }
         output::complain(&attempt.gated.write());
+        journal::about(&attempt.gated.held, &attempt.gated.held_back());
         match attempt.signal {
             Some(signal) => nixmig::process::die_of(signal),
             None => Ok(attempt.exit),

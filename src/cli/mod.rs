@@ -14,6 +14,7 @@ mod gate;
 mod generations;
 mod guard;
 mod history;
+mod journal;
 mod machine;
 mod man;
 mod migrate;

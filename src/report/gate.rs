@@ -28,6 +28,16 @@ impl Gated {
         self.reasons.is_empty()
     }
 
+    /// The same for those who ask one of the units that are held, in one line.
+    pub fn held_back(&self) -> String {
+        let name = &self.service;
+        let reasons: Vec<_> = self.reasons.iter().map(|(reason, _)| reason.as_str()).collect();
+        let reasons = reasons.join("; ");
+        format!(
+            "Kept from starting: {name}: {reasons}. `nixmig status` and `journalctl -u migrate-{name}` say what to do."
+        )
+    }
+
     /// Writes it, a line a thought; nothing where nothing happened.
     pub fn write(&self) -> String {
         let name = &self.service;
@@ -93,6 +103,7 @@ mod tests {
         assert!(text.contains("held back: db.service. Once that is put right, `nixmig resume db` starts"));
         assert!(!text.contains('\u{1b}'));
         assert!(!refused.passes());
+        assert!(refused.held_back().contains("`nixmig status`"));
     }
 
     #[test]

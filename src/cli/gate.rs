@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nixmig::execute::{Executor as _, Known, Left, Problem, WalkError, detect, occupancy};
 use nixmig::generation::closure::{ClosureError, Definitions, definitions};
 use nixmig::generation::reference::Closure;
 use nixmig::generation::{ReadOptions, read_closure};
 use nixmig::machine::Host;
-use nixmig::migrate::{Behalf, Ended, Fate, Outcome, Request, keep_back, migrate};
+use nixmig::migrate::{Behalf, Ended, Fate, MigrateError, Outcome, Request, keep_back, migrate};
 use nixmig::model::{ServiceName, UnitName, Version};
 use nixmig::plan::Severity;
 use nixmig::record::{Place, Wait};
@@ -23,6 +24,12 @@ use super::diagnostic::Failure;
 use super::exit::Exit;
 use super::progress::Follower;
 use super::{journal, machine, migrate as by_hand, output};
+
+/// How long systemd may take to read its units again after another system was activated: a switch tells it to, a moment later.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long is slept between two looks.
+const PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) fn run(args: &Gate) -> Result<Exit, Failure> {
     let place = place(&args.machine)?;
@@ -44,7 +51,7 @@ pub(super) fn run(args: &Gate) -> Result<Exit, Failure> {
         options: &options,
         systemd: systemd.as_ref(),
     };
-    gate.run(&versions)
+    gate.run(versions)
 }
 
 /// What a gate does where there is something to do, or in its way.
@@ -65,24 +72,56 @@ pub(super) struct Attempt {
 }
 
 impl Slow<'_> {
-    fn run(&self, versions: &BTreeSet<Version>) -> Result<Exit, Failure> {
-        let toplevel = active()?;
-        let closure = Closure::at(&toplevel);
-        let definitions = definitions(&closure, self.options)
-            .map_err(|error| Failure::closure(toplevel.as_os_str(), error))?;
-        let mut attempt = match is_of(&definitions, self.service, versions) {
-            true => self.attempt(&definitions)?,
-            false => self.refuse(&definitions)?,
+    fn run(&self, versions: BTreeSet<Version>) -> Result<Exit, Failure> {
+        let mut versions = versions;
+        let attempt = loop {
+            let toplevel = active()?;
+            let definitions = definitions(&Closure::at(&toplevel), self.options)
+                .map_err(|error| Failure::closure(toplevel.as_os_str(), error))?;
+            let attempt = match is_of(&definitions, self.service, &versions) {
+                true => self.attempt(&definitions)?,
+                false => self.refuse(&definitions)?,
+            };
+            if attempt.signal.is_some() || active()? == toplevel {
+                break attempt;
+            }
+            // Another system was activated meanwhile, and what was done was done for the one before.
+            match self.read_again()? {
+                Some(now) => versions = now,
+                None => break self.refuse(&definitions)?,
+            }
         };
-        // Another system was activated meanwhile, and what was done was done for the one before.
-        if attempt.signal.is_none() && attempt.gated.passes() && active()? != toplevel {
-            attempt = self.refuse(&definitions)?;
-        }
         output::complain(&attempt.gated.write());
         journal::about(&attempt.gated.held, &attempt.gated.held_back());
         match attempt.signal {
             Some(signal) => nixmig::process::die_of(signal),
             None => Ok(attempt.exit),
+        }
+    }
+
+    /// Waits until systemd has read the units of the generation that is active now: what waits for this gate starts as systemd has
+    /// read it. The versions that the gate has there; none where it does not come to that.
+    fn read_again(&self) -> Result<Option<BTreeSet<Version>>, Failure> {
+        let Some(units) = self.systemd else {
+            return Ok(None);
+        };
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let toplevel = active()?;
+            let definitions = definitions(&Closure::at(&toplevel), self.options)
+                .map_err(|error| Failure::closure(toplevel.as_os_str(), error))?;
+            let Some(wanted) = versions_of(&definitions, self.service) else {
+                return Ok(None);
+            };
+            let read = units.state(&self.service.gate()).ok();
+            let read = read.and_then(|state| said_by(&state.command, self.service));
+            if read.as_ref() == Some(&wanted) {
+                return Ok(Some(wanted));
+            }
+            if Instant::now() > deadline {
+                return Ok(None);
+            }
+            std::thread::sleep(PAUSE);
         }
     }
 
@@ -130,7 +169,10 @@ impl Slow<'_> {
             confirm: &|_, _| false,
             show: &|_, _| {},
         };
-        let outcome = migrate(&request).map_err(by_hand::failure)?;
+        let outcome = match migrate(&request) {
+            Err(MigrateError::Overtaken) => return self.refuse(definitions),
+            outcome => outcome.map_err(by_hand::failure)?,
+        };
         let (gated, exit) = ended(service, &outcome);
         Ok(Attempt {
             gated,
@@ -218,11 +260,24 @@ fn ended(service: &ServiceName, outcome: &Outcome) -> (Gated, Exit) {
 
 /// Whether a gate that was started for these versions is the one of a generation.
 fn is_of(definitions: &Definitions, service: &ServiceName, versions: &BTreeSet<Version>) -> bool {
-    let Some(definition) = definitions.services.get(service) else {
-        return false;
-    };
-    Known::read(service, definition.clone())
-        .is_ok_and(|known| known.gate.service.history.versions().eq(versions.iter().copied()))
+    versions_of(definitions, service).as_ref() == Some(versions)
+}
+
+/// The versions that a service has in a generation; none where it has no gate there.
+fn versions_of(definitions: &Definitions, service: &ServiceName) -> Option<BTreeSet<Version>> {
+    let definition = definitions.services.get(service)?;
+    let known = Known::read(service, definition.clone()).ok()?;
+    Some(known.gate.service.history.versions().collect())
+}
+
+/// The versions of the command of a gate.
+fn said_by(command: &[String], service: &ServiceName) -> Option<BTreeSet<Version>> {
+    match command {
+        [_, gate, name, versions @ ..] if gate == "gate" && name == service.as_str() => {
+            versions.iter().map(|version| version.parse().ok()).collect()
+        }
+        _ => None,
+    }
 }
 
 /// The toplevel of the generation that is active.
@@ -240,4 +295,23 @@ pub(super) fn active() -> Result<PathBuf, Failure> {
 
 fn names(units: &BTreeSet<UnitName>) -> Vec<String> {
     units.iter().map(UnitName::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_versions_of_a_command() {
+        let service = "db".parse().unwrap();
+        let said = |command: &str| {
+            let words: Vec<_> = command.split(' ').map(str::to_owned).collect();
+            said_by(&words, &service).map(|versions| versions.len())
+        };
+        assert_eq!(said("/nixmig gate db"), Some(0));
+        assert_eq!(said("/nixmig gate db 2024-01-01 2024-01-01.1"), Some(2));
+        for other in ["/nixmig gate web", "/nixmig gate db today", "/bin/true", ""] {
+            assert_eq!(said(other), None, "{other}");
+        }
+    }
 }

@@ -204,6 +204,8 @@ pub(super) fn failure(error: MigrateError) -> Failure {
         MigrateError::Record(error) => Failure::record(error),
         MigrateError::Lock(error) => Failure::take(error),
         MigrateError::Stopped(signal) => nixmig::process::die_of(signal),
-        error @ (MigrateError::Closure(_) | MigrateError::Gate(_)) => Failure::Definition(Box::new(error)),
+        error @ (MigrateError::Overtaken | MigrateError::Closure(_) | MigrateError::Gate(_)) => {
+            Failure::Definition(Box::new(error))
+        }
     }
 }

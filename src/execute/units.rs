@@ -60,6 +60,8 @@ pub struct UnitState {
     pub job: bool,
     /// Its file, where it has one.
     pub fragment: Option<PathBuf>,
+    /// The first command of a service, as the manager has read it: not what runs now, where that was read before.
+    pub command: Vec<String>,
     /// The sockets, timers and paths that start it.
     pub triggered_by: BTreeSet<UnitName>,
 }

@@ -114,6 +114,9 @@ pub enum MigrateError {
     /// nixmig was told to end, by this signal, while somebody was asked.
     #[error("it was interrupted by signal {0}")]
     Stopped(i32),
+    /// A gate was asked for a generation that is not active any more.
+    #[error("another generation was activated meanwhile")]
+    Overtaken,
     /// A generation cannot be read any more.
     #[error(transparent)]
     Closure(#[from] ClosureError),
@@ -159,6 +162,10 @@ fn attempt(request: &Request<'_>) -> Result<Outcome, MigrateError> {
             .iter()
             .map(|name| Ok((name.clone(), request.lock(&place, name)?)));
         let mut locks: BTreeMap<_, _> = locks.collect::<Result<_, TakeError>>()?;
+        // Whoever held them may have been at it for long.
+        if request.behalf == Behalf::Gate && (request.look)()?.running().as_deref() != running {
+            return Err(MigrateError::Overtaken);
+        }
         let mut record = Record::open(&place)?;
         roots::keep_program(&place, request.program)?;
         let mut stuck = BTreeMap::new();

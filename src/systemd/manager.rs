@@ -178,6 +178,10 @@ impl Units for Manager {
             // (uo): 0 is none.
             !matches!(job.parts().first(), Some(Value::Int(0)) | None)
         });
+        // a(sasbttttuii): the program, and all of its words.
+        let command = own.get("ExecStart").and_then(|list| list.parts().first());
+        let command = command.and_then(|command| command.parts().get(1));
+        let command = command.map(Value::parts).unwrap_or_default().iter();
         let triggers = general.get("TriggeredBy").map(|list| list.parts());
         let triggers = triggers.unwrap_or_default().iter().filter_map(Value::as_text);
         Ok(UnitState {
@@ -193,6 +197,7 @@ impl Units for Manager {
             fragment: word("FragmentPath")
                 .filter(|path| !path.is_empty())
                 .map(PathBuf::from),
+            command: command.filter_map(Value::as_text).map(str::to_owned).collect(),
             triggered_by: triggers.filter_map(|name| name.parse().ok()).collect(),
         })
     }

@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nixmig::execute::units::Units as _;
 use nixmig::execute::{Executor as _, Known, Left, Problem, WalkError, detect, occupancy};
 use nixmig::generation::closure::{ClosureError, Definitions, definitions};
 use nixmig::generation::reference::Closure;

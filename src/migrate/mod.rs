@@ -139,6 +139,9 @@ fn attempt(request: &Request<'_>) -> Result<Outcome, MigrateError> {
     let running = host.running();
     let running = running.as_deref();
     let active = request.is_active(running);
+    if request.behalf == Behalf::Gate && running.is_some() && !active {
+        return Err(MigrateError::Overtaken);
+    }
     let planned = host.plan(request.target.clone())?;
     let place = host.place().clone();
     let busy = request.busy(&planned.plan, host.view(), active);

@@ -52,7 +52,9 @@ scenarios! {
     destructive
     failing
     first_contact
+    gates
     guard
+    order
     postgresql
     read_only_etc
     rollback

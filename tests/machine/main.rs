@@ -59,6 +59,7 @@ scenarios! {
     read_only_etc
     rollback
     switch
+    triggers
 }
 
 #[test]

@@ -14,6 +14,9 @@ use nixmig::report;
 use super::exit;
 
 mod change;
+mod lazily;
+
+use lazily::Lazily;
 
 pub(super) use change::{
     Action, Check, Forget, Gate, Guard, Migrate, Rebuild, RecordCommand, Resume, Stamp, Stamped, Step,
@@ -56,43 +59,43 @@ impl Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Say which steps bring state from OLD to NEW, and every danger on the way
-    Diff(Diff),
+    Diff(Lazily<Diff>),
     /// Say what one generation declares
-    Show(Show),
+    Show(Lazily<Show>),
     /// Say which steps this machine's state takes when a generation starts
-    Plan(Plan),
+    Plan(Lazily<Plan>),
     /// Say what every service's state is on, and what needs a hand
-    Status(Status),
+    Status(Lazily<Status>),
     /// Say what happened to the state of this machine, newest last
-    History(History),
+    History(Lazily<History>),
     /// List what this machine can start, and whether its state may go there
-    Generations(Generations),
+    Generations(Lazily<Generations>),
     /// Say before a switch whether the state of this machine may follow, as NixOS asks
-    Check(Check),
+    Check(Lazily<Check>),
     /// Bring the state of this machine to what a generation expects
-    Migrate(Migrate),
+    Migrate(Lazily<Migrate>),
     /// Bring the state of one service to what the generation that is active expects: what a gate's unit runs
     #[command(hide = true)]
-    Gate(Gate),
+    Gate(Lazily<Gate>),
     /// Keep a service from state that its generation's programs were not made for; what guards run
     #[command(hide = true)]
-    Guard(Guard),
+    Guard(Lazily<Guard>),
     /// Say what the state of a service is on, without running anything
-    Stamp(Stamp),
+    Stamp(Lazily<Stamp>),
     /// Go on after a step that failed or was interrupted
-    Resume(Resume),
+    Resume(Lazily<Resume>),
     /// Forget all that is remembered of a service; its state stays as it is
-    Forget(Forget),
+    Forget(Lazily<Forget>),
     /// Run one step of a run that is recorded: what a step's unit runs
     #[command(hide = true)]
-    Step(Step),
+    Step(Lazily<Step>),
     /// Look after the record
     #[command(subcommand, arg_required_else_help = true)]
     Record(RecordCommand),
     /// Print the completions of a shell
-    Completions(Completions),
+    Completions(Lazily<Completions>),
     /// Print the manual page, or write one for every command
-    Man(Man),
+    Man(Lazily<Man>),
 }
 
 /// `nixmig diff`.

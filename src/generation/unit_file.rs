@@ -179,7 +179,7 @@ impl<'a> Reader<'a> {
             return Err(too_long(span));
         }
         // Comments are skipped before continuations are looked at, so they may stand between them.
-        if line.trim_start_matches(WHITE_SPACE).starts_with(['#', ';']) {
+        if line[trimmed(line)].starts_with(['#', ';']) {
             return Ok(());
         }
         let backslashes = line.bytes().rev().take_while(|&byte| byte == b'\\').count();
@@ -191,7 +191,7 @@ impl<'a> Reader<'a> {
             (None, 0) => self.logical(Cow::Borrowed(body), number, span),
             (None, _) => {
                 // Blanks of later lines are no part of this: only the first one's stand before the place.
-                let blank = line.len() - line.trim_start_matches(WHITE_SPACE).len();
+                let blank = trimmed(line).start;
                 self.pending = Some(Pending {
                     line: number,
                     span: span.start + blank..span.end,
@@ -224,16 +224,15 @@ impl<'a> Reader<'a> {
     }
 
     fn logical(&mut self, line: Cow<'a, str>, number: u32, span: Range<usize>) -> Result<(), SyntaxError> {
-        let span = match line {
+        let (line, span) = match line {
             Cow::Borrowed(line) => {
-                let blank = line.len() - line.trim_start_matches(WHITE_SPACE).len();
-                let end = span.start + line.trim_end_matches(WHITE_SPACE).len();
-                (span.start + blank).min(end)..end
+                let within = trimmed(line);
+                let span = span.start + within.start..span.start + within.end;
+                (Cow::Borrowed(&line[within]), span)
             }
-            Cow::Owned(_) => span,
+            Cow::Owned(_) => (trim(line), span),
         };
         let place = Place { line: number, span };
-        let line = trim(line);
         if line.is_empty() {
             return Ok(());
         }
@@ -256,7 +255,7 @@ impl<'a> Reader<'a> {
             });
             return Ok(());
         }
-        let reason = match (self.file.sections.last_mut(), line.find('=')) {
+        let reason = match (self.file.sections.last_mut(), memchr(b'=', line.as_bytes())) {
             (None, _) => IgnoredReason::NoSection,
             (_, None) => IgnoredReason::NoAssignment,
             (_, Some(0)) => IgnoredReason::NoKey,
@@ -277,10 +276,19 @@ impl<'a> Reader<'a> {
 /// systemd's `WHITESPACE`.
 const WHITE_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
+/// Where a text is without the blanks around it.
+fn trimmed(text: &str) -> Range<usize> {
+    // Each is one byte, which is no part of any other character.
+    let blank = |&&byte: &&u8| WHITE_SPACE.contains(&char::from(byte));
+    let bytes = text.as_bytes();
+    let end = bytes.len() - bytes.iter().rev().take_while(blank).count();
+    bytes[..end].iter().take_while(blank).count()..end
+}
+
 fn trim(text: Cow<'_, str>) -> Cow<'_, str> {
     match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.trim_matches(WHITE_SPACE)),
-        Cow::Owned(text) => match text.trim_matches(WHITE_SPACE) {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[trimmed(text)]),
+        Cow::Owned(text) => match &text[trimmed(&text)] {
             trimmed if trimmed.len() == text.len() => Cow::Owned(text),
             trimmed => Cow::Owned(trimmed.to_owned()),
         },

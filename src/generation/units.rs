@@ -69,15 +69,46 @@ pub type Wanted = BTreeMap<UnitName, BTreeSet<String>>;
 ///
 /// Fails where a gate cannot be read. Any other unit that cannot be read has an unknown program.
 pub fn collect<U: Units>(units: &U, generation: &mut Generation) -> Result<(), U::Error> {
-    let not_read = || {
-        Setting::Unknown(Unknown {
-            reason: "the unit was not looked into".into(),
-            at: None,
-        })
-    };
+    let others = services(units, generation)?;
+    others.add(units.names().cloned(), generation);
+    Ok(())
+}
+
+/// What becomes of the units that were not looked into: there are hundreds of them, and a reader may give their names away.
+#[must_use]
+pub struct Others {
+    /// Those that are in the generation already, or not to be.
+    settled: BTreeSet<UnitName>,
+}
+
+impl Others {
+    /// Adds the units that were not looked into, of the names of all units, ascending.
+    pub fn add(self, names: impl Iterator<Item = UnitName>, generation: &mut Generation) {
+        let not_read = || {
+            Setting::Unknown(Unknown {
+                reason: "the unit was not looked into".into(),
+                at: None,
+            })
+        };
+        let looked_into = std::mem::take(&mut generation.units);
+        let others = names.filter(|unit| !self.settled.contains(unit));
+        // Names that ascend make a map at once.
+        generation.units = others.map(|unit| (unit, not_read())).collect();
+        generation.units.extend(looked_into);
+        generation.units_complete = true;
+    }
+}
+
+/// Reads every service into `generation`, and every unit whose program matters.
+///
+/// # Errors
+///
+/// Fails where a gate cannot be read. Any other unit that cannot be read has an unknown program.
+pub fn services<U: Units>(units: &U, generation: &mut Generation) -> Result<Others, U::Error> {
     let mut wanted = Wanted::new();
     let mut masked = BTreeSet::new();
-    let mut found = Vec::with_capacity(units.names().size_hint().0);
+    // Names of which nothing is said: other names of units, and what never starts.
+    let mut settled = BTreeSet::new();
     for unit in units.names() {
         let service = unit.gated_service();
         let known = known_by_unit(unit).next().is_some();
@@ -95,23 +126,24 @@ pub fn collect<U: Units>(units: &U, generation: &mut Generation) -> Result<(), U
                 } else if let Some(gate) = gate::read(&service, &text.file, &text.bytes)? {
                     let mut read = gate.service;
                     changes(units, unit, &mut read, generation)?;
+                    generation.gates.insert(service.clone(), text.bytes);
                     generation.services.insert(service, read);
                 }
             }
             (Some(Entry::Masked), Some(service)) => {
                 masked.insert(service);
+                settled.insert(unit.clone());
                 continue;
             }
-            (Some(Entry::Instance | Entry::Alias(_) | Entry::Masked) | None, _) => continue,
+            (Some(Entry::Instance | Entry::Alias(_) | Entry::Masked) | None, _) => {
+                settled.insert(unit.clone());
+                continue;
+            }
         }
-        found.push((unit.clone(), not_read()));
         if known {
             wanted.insert(unit.clone(), BTreeSet::new());
         }
     }
-    // Names that ascend make a map at once.
-    generation.units.append(&mut found.into_iter().collect());
-    generation.units_complete = true;
     if !masked.is_empty() {
         let found = masked_services(units, &masked);
         generation.services.extend(found);
@@ -120,7 +152,8 @@ pub fn collect<U: Units>(units: &U, generation: &mut Generation) -> Result<(), U
         wanted.entry(unit).or_default().extend(names);
     }
     look_into(units, &wanted, generation);
-    Ok(())
+    settled.extend(wanted.into_keys());
+    Ok(Others { settled })
 }
 
 /// The units that a generation's services gate, with the names of those services' packages.
@@ -370,17 +403,17 @@ fn cross_check(
                     .units
                     .value()
                     .is_some_and(|units| !units.is_disjoint(names));
-                let history: BTreeSet<_> = service.history.versions().collect();
+                let history = || service.history.versions();
                 match carried.get(&service.name) {
                     None if gates => notes.push(format!(
                         "{unit} carries no versions of {}, whose gate names it: the gate counts",
                         service.name
                     )),
-                    Some(versions) if *versions != history => notes.push(format!(
+                    Some(versions) if !history().eq(versions.iter().copied()) => notes.push(format!(
                         "{unit} carries the versions {} of {}, its gate {}: the gate counts",
                         words(versions),
                         service.name,
-                        words(&history)
+                        words(&history().collect())
                     )),
                     _ => {}
                 }

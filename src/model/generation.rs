@@ -187,6 +187,8 @@ pub struct Generation {
     pub release: Setting<Release>,
     /// The services that declare migrations.
     pub services: BTreeMap<ServiceName, Service>,
+    /// The text of each service's gate, where it was read from one: two of the same text say the same.
+    pub gates: BTreeMap<ServiceName, Vec<u8>>,
     /// Units that it runs, with their programs: gated ones and those of well-known services. `Unset`: the unit is there and
     /// no program was found in it; `Unknown`: the unit is there and was not looked into, so that it may turn out to be another
     /// name of one, or masked.
@@ -208,6 +210,7 @@ impl Generation {
             identity: None,
             release: Setting::Unset,
             services: BTreeMap::new(),
+            gates: BTreeMap::new(),
             units: BTreeMap::new(),
             units_complete: false,
             unread: Vec::new(),

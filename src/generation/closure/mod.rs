@@ -47,7 +47,8 @@ pub(crate) fn read(
     generation.identity = Some(root.inner(&system).to_string_lossy().into_owned());
     let directory = Directory::open(root, &system)?;
     generation.release = release(root, &system);
-    units::collect(&directory, &mut generation)?;
+    let others = units::services(&directory, &mut generation)?;
+    others.add(directory.names.into_iter(), &mut generation);
     if options.scripts {
         fill(&mut generation, |_, path| scripts::words(root, path));
     }

@@ -50,12 +50,26 @@ impl Facts {
         }
     }
 
-    /// Takes the service as the record keeps it.
-    pub(super) fn recall(&mut self, root: &Below, name: &ServiceName, recorded: &Recorded) {
+    /// Takes the service as the record keeps it. `read` is what the generation declares, and the text of its gate.
+    pub(super) fn recall(
+        &mut self,
+        root: &Below,
+        name: &ServiceName,
+        recorded: &Recorded,
+        read: Option<(&Service, &[u8])>,
+    ) {
         self.package = recorded.package.as_deref().and_then(program);
         let Some(definition) = &recorded.definition else {
             return;
         };
+        // Most often it is the same, and understood already; but for drop-ins, which are no part of what is kept.
+        let is_same = |(service, text): &(&Service, &[u8])| {
+            *text == definition.text.as_bytes() && service.history.unread.is_empty()
+        };
+        if let Some((service, _)) = read.filter(is_same) {
+            self.past = Some(service.clone());
+            return;
+        }
         match gate::read(name, &definition.unit, definition.text.as_bytes()) {
             Ok(gate) => self.past = gate.map(|gate| gate.service),
             Err(error) => self.troubles.push(Trouble::Misread {
@@ -63,7 +77,10 @@ impl Facts {
                 reason: error.to_string(),
             }),
         }
-        self.release = release(root, definition);
+        if read.is_none() {
+            // Of a service that is not declared any more, its release tells what the state may be on.
+            self.release = release(root, definition);
+        }
     }
 
     /// Takes where links lead from the state directories of its definitions.

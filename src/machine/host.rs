@@ -64,6 +64,8 @@ pub struct Host<'a> {
 struct Built<'t> {
     /// Its toplevel, where it is built.
     toplevel: Option<&'t Path>,
+    /// The texts of its gates.
+    gates: &'t BTreeMap<ServiceName, Vec<u8>>,
     /// Its definitions, once they are asked for.
     definitions: OnceCell<Result<Definitions, ClosureError>>,
     /// The mounts that it asks for.
@@ -188,6 +190,7 @@ impl<'a> Host<'a> {
         let names = self.names(&target);
         let built = Built {
             toplevel: toplevel.as_deref(),
+            gates: &target.gates,
             definitions: OnceCell::new(),
             expected: match names.is_empty() {
                 true => Expected::default(),

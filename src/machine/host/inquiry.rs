@@ -32,7 +32,8 @@ impl Host<'_> {
         let mut asks = wanted.is_some_and(|wanted| wanted.detect.is_set());
         match self.recorded(name) {
             Some(recorded) => {
-                facts.recall(&self.root, name, recorded);
+                let read = wanted.zip(built.gates.get(name).map(Vec::as_slice));
+                facts.recall(&self.root, name, recorded, read);
                 facts.running = recorded.open_run.is_some() && self.is_locked(name);
                 if facts::goes_down(recorded, wanted)
                     && (!facts::undoes(facts.past.as_ref(), recorded) || facts::is_gone(&self.root, recorded))

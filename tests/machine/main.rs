@@ -48,6 +48,7 @@ macro_rules! scenarios {
 
 scenarios! {
     chain
+    check
     container
     destructive
     failing
@@ -60,6 +61,7 @@ scenarios! {
     rollback
     switch
     triggers
+    unguarded
 }
 
 #[test]

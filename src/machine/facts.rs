@@ -197,3 +197,46 @@ fn release(root: &Below, definition: &Definition) -> Option<Release> {
     let system = root.resolve(&place).ok()?;
     closure::release(root, &system).value().copied()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Setting, Unknown};
+
+    #[test]
+    fn what_is_kept_is_understood_once_where_the_generation_has_the_very_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Below::new(directory.path()).unwrap();
+        let name: ServiceName = "db".parse().unwrap();
+        let text = "[Unit]\nX-Migration-Format=1\nX-Migration-Service=db\n\n[X-Migration 2024-01-01]\n";
+        let recorded = Recorded {
+            definition: Some(Definition {
+                unit: "/nix/store/x-unit/migrate-db.service".to_owned(),
+                text: text.to_owned(),
+                generation: "/nix/store/x-system".to_owned(),
+            }),
+            ..Recorded::default()
+        };
+        let past = |read: Option<(&Service, &[u8])>| {
+            let mut facts = Facts::default();
+            facts.recall(&root, &name, &recorded, read);
+            assert_eq!(facts.troubles, []);
+            facts.past.unwrap()
+        };
+        let kept = past(None);
+        assert_eq!(kept.history.versions().count(), 1);
+        // Another than the text says, so that it shows which of them was taken.
+        let mut read = Service {
+            package: Setting::Set(Program::parse("db-17.2")),
+            ..kept.clone()
+        };
+        assert_eq!(past(Some((&read, text.as_bytes()))), read);
+        assert_eq!(past(Some((&read, b"[Unit]\n"))), kept);
+        // A drop-in leaves it in doubt, and is no part of what is kept.
+        read.history.unread.push(Unknown {
+            reason: "a drop-in".into(),
+            at: None,
+        });
+        assert_eq!(past(Some((&read, text.as_bytes()))), kept);
+    }
+}

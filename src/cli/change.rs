@@ -11,7 +11,7 @@ use nixmig::migrate::{Fate, release, take};
 use nixmig::model::{ServiceName, UnitName};
 use nixmig::plan::Severity;
 use nixmig::record::{Place, Record, Wait, roots};
-use nixmig::systemd::Manager;
+use nixmig::systemd::{Manager, SystemdExecutor};
 
 use super::args::{Machine, Memory};
 use super::diagnostic::Failure;
@@ -30,12 +30,21 @@ pub(super) fn place(machine: &Machine) -> Result<Place, Failure> {
     }
 }
 
-/// Runs scripts in this process.
+/// Runs scripts: as children of this process, or as units where their settings need that.
 ///
 /// # Errors
 ///
 /// Fails where signals cannot be taken over.
-pub(super) fn executor() -> Result<DirectExecutor, Failure> {
+pub(super) fn executor(memory: &Memory) -> Result<SystemdExecutor, Failure> {
+    Ok(SystemdExecutor::new(direct()?, systemd(memory)?))
+}
+
+/// Runs scripts in this process alone, and has its signals.
+///
+/// # Errors
+///
+/// Fails where signals cannot be taken over.
+pub(super) fn direct() -> Result<DirectExecutor, Failure> {
     DirectExecutor::new()
         .and_then(DirectExecutor::adopting)
         .map_err(Failure::Signals)
@@ -95,7 +104,7 @@ pub(super) fn with_engine<T>(
     deed: impl FnOnce(&mut Engine<'_>) -> Result<T, WalkError>,
 ) -> Result<T, Failure> {
     let place = place(machine)?;
-    let executor = executor()?;
+    let executor = executor(&machine.memory)?;
     let progress = Follower::new();
     // A record that is too new must not even get a lock's file.
     nixmig::record::look(&place).map_err(Failure::record)?;
@@ -207,7 +216,7 @@ mod tests {
 
     #[test]
     fn daemons_of_scripts_become_children_of_this_process() {
-        let _executor = executor().unwrap();
+        let _executor = direct().unwrap();
         assert!(rustix::process::child_subreaper().unwrap().is_some());
     }
 }

@@ -22,7 +22,7 @@ use nixmig::record::{self, Event, Holder, Place, Wait, guards, lock_service, roo
 use nixmig::report::{Diff as Report, Format, Origin, escape};
 
 use super::args::{Action, Check};
-use super::change::{self, executor};
+use super::change::{self, direct};
 use super::diagnostic::{self, Failure};
 use super::exit::Exit;
 use super::progress::Follower;
@@ -113,7 +113,7 @@ fn accepted(args: &Check, plan: &Plan) -> Vec<Event> {
 
 /// Stores what is accepted, for the gates.
 fn store(place: &Place, plan: &Plan, accepted: &[Event]) -> Result<(), Failure> {
-    let executor = executor()?;
+    let executor = direct()?;
     let progress = Follower::new();
     let asked = plan.services.iter().filter(|service| wants(service));
     // By name, so that two who want several never wait for each other.

@@ -136,7 +136,7 @@ impl Slow<'_> {
                     error: Box::new(error),
                 }
             })?;
-        let executor = executor()?;
+        let executor = executor(self.memory)?;
         let progress = Follower::new();
         let ask = |service: &ServiceName, definition: &_, package: Option<&str>| {
             detect(&executor, service, definition, package)

@@ -10,6 +10,7 @@ use nixmig::machine::{Ask, Host, Options};
 use nixmig::model::{Definition, Generation, ServiceName, UnitName};
 use nixmig::record::{Place, View};
 use nixmig::report;
+use nixmig::systemd::{Manager, SystemdExecutor};
 
 use super::args::Memory;
 use super::diagnostic::Failure;
@@ -53,7 +54,7 @@ pub(super) fn options<'a>(
 /// Asks a `detect` script, which is a child of nixmig; a signal that ends nixmig meanwhile ends both.
 fn ask(service: &ServiceName, definition: &Definition, package: Option<&str>) -> Answer {
     let executor = match DirectExecutor::new() {
-        Ok(executor) => executor,
+        Ok(direct) => SystemdExecutor::new(direct, Manager::new(Path::new(""))),
         Err(error) => return Answer::Unasked(error.to_string()),
     };
     let answer = detect(&executor, service, definition, package);

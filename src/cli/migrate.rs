@@ -32,7 +32,7 @@ pub(super) fn run(args: &Migrate) -> Result<Exit, Failure> {
         .map(|from| read::known(&Reference::Closure(read::built(from, &options)?), from, &options))
         .transpose()?;
     let definitions = definitions(&closure, &options).map_err(|error| Failure::closure(word, error))?;
-    let executor = executor()?;
+    let executor = executor(&args.machine.memory)?;
     let progress = Follower::new();
     let ask = |service: &ServiceName, definition: &_, package: Option<&str>| {
         detect(&executor, service, definition, package)

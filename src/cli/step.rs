@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use nixmig::execute::chain::prefix;
 use nixmig::execute::follow::{DIRECTORY, Told};
 use nixmig::execute::{Engine, Executor as _, lock, occupancy};
 use nixmig::record::{Record, Wait};
@@ -15,7 +16,8 @@ use super::progress::Follower;
 
 pub(super) fn run(args: &Step) -> Result<Exit, Failure> {
     let place = place(&args.machine)?;
-    let executor = executor()?;
+    let unit = format!("{}{}.service", prefix(&args.service, &args.run), args.number);
+    let executor = executor(&args.machine.memory)?.bound_to(unit.parse().ok());
     let follower = Follower::new();
     // A record that is too new must not even get a lock's file.
     nixmig::record::look(&place).map_err(Failure::record)?;

@@ -42,6 +42,7 @@ pub fn detect(
         account: &account,
         locks: &[],
         shielded: false,
+        unit: None,
         answers: true,
     };
     let mut last = String::new();

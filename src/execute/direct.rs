@@ -1,5 +1,6 @@
 //! Owns running scripts in nixmig's own process: in containers, in tests, wherever there is no systemd.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
@@ -57,25 +58,19 @@ impl DirectExecutor {
         }
     }
 
-    /// The same with another time that a script may take to end once it was told to.
-    pub fn with_grace(self, grace: Duration) -> Self {
-        Self { grace, ..self }
-    }
-}
-
-impl Executor for DirectExecutor {
-    fn account(&self, gate: &Gate) -> Result<Account, AccountError> {
-        Account::of(&gate.service_config)
-    }
-
-    fn run(&self, job: &ScriptJob<'_>, line: &mut dyn FnMut(&str)) -> Result<Ended, ExecuteError> {
-        check(job.script, job.store)?;
-        let script = OsStr::new(job.script);
-        let other = job.account.arguments(script);
+    /// Runs a program that runs the script of a job, or is it.
+    pub(crate) fn follow(
+        &self,
+        job: &ScriptJob<'_>,
+        program: &OsStr,
+        arguments: &[OsString],
+        environment: &BTreeMap<String, String>,
+        line: &mut dyn FnMut(&str),
+    ) -> Result<Ended, ExecuteError> {
         let request = Script {
-            program: if other.is_some() { &self.nixmig } else { script },
-            arguments: other.as_deref().unwrap_or_default(),
-            environment: job.environment,
+            program,
+            arguments,
+            environment,
             inherited: job.locks,
             grace: self.grace,
             shielded: job.shielded,
@@ -110,6 +105,31 @@ impl Executor for DirectExecutor {
             elapsed: begun.elapsed(),
             left_behind: followed.left_behind,
         })
+    }
+
+    /// The same with another time that a script may take to end once it was told to.
+    pub fn with_grace(self, grace: Duration) -> Self {
+        Self { grace, ..self }
+    }
+}
+
+impl Executor for DirectExecutor {
+    fn account(&self, gate: &Gate) -> Result<Account, AccountError> {
+        Account::of(&gate.service_config)
+    }
+
+    fn run(&self, job: &ScriptJob<'_>, line: &mut dyn FnMut(&str)) -> Result<Ended, ExecuteError> {
+        check(job.script, job.store)?;
+        let script = OsStr::new(job.script);
+        let other = job.account.arguments(script);
+        let program = if other.is_some() { &self.nixmig } else { script };
+        self.follow(
+            job,
+            program,
+            other.as_deref().unwrap_or_default(),
+            job.environment,
+            line,
+        )
     }
 
     fn stopped(&self) -> Option<i32> {

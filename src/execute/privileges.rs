@@ -18,6 +18,8 @@ pub const RUN_AS: &str = "run-as";
 pub struct Account {
     /// None is as nixmig itself.
     other: Option<Other>,
+    /// All settings, where systemd has to follow them; empty where they are `User` and `Group` at most.
+    settings: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +39,17 @@ pub enum AccountError {
         unknown(.0)
     )]
     Settings(Vec<String>),
+    /// Settings that would take a script out of nixmig's hands.
+    #[error("{}: how scripts are started, told of and ended is nixmig's, and their user has to be there", unfit(.0))]
+    Unfit(Vec<String>),
+    /// A setting whose value is neither a text nor a number nor a list of those.
+    #[error("`{key} = {value}` of `serviceConfig` is no value that a unit can have")]
+    Setting {
+        /// The setting.
+        key: String,
+        /// Its value, as JSON.
+        value: String,
+    },
     /// A setting that is no name.
     #[error("`{key} = {value}` of `serviceConfig` is no name and no number")]
     Value {
@@ -77,9 +90,68 @@ fn unknown(settings: &[String]) -> String {
     format!("{them} {verb} systemd")
 }
 
+fn unfit(settings: &[String]) -> String {
+    let settings: Vec<_> = settings.iter().map(|setting| format!("`{setting}`")).collect();
+    format!("{} of `serviceConfig` cannot be followed", settings.join(", "))
+}
+
 impl Account {
     /// As nixmig itself.
-    pub const OWN: Self = Self { other: None };
+    pub const OWN: Self = Self {
+        other: None,
+        settings: Vec::new(),
+    };
+
+    /// Understands `serviceConfig` for scripts that systemd runs.
+    ///
+    /// # Errors
+    ///
+    /// Fails with settings that would take a script out of nixmig's hands, with values that no setting has, and with names that
+    /// nobody has.
+    pub fn by_systemd(config: &Map<String, Value>) -> Result<Self, AccountError> {
+        let named = |key: &&String| ["User", "Group"].contains(&key.as_str());
+        let names: Map<_, _> = config
+            .iter()
+            .filter(|(key, _)| named(key))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        let account = Self::of(&names)?;
+        if config.keys().all(|key| named(&key)) {
+            return Ok(account);
+        }
+        let unfit: Vec<_> = config.keys().filter(|key| is_unfit(key)).cloned().collect();
+        if !unfit.is_empty() {
+            return Err(AccountError::Unfit(unfit));
+        }
+        let mut settings = Vec::new();
+        for (key, value) in config {
+            let values = match value {
+                Value::Array(values) => values.as_slice(),
+                Value::Null => &[],
+                value => std::slice::from_ref(value),
+            };
+            for value in values {
+                let text = match value {
+                    Value::String(text) => text.clone(),
+                    Value::Number(number) => number.to_string(),
+                    Value::Bool(bool) => bool.to_string(),
+                    Value::Null | Value::Array(_) | Value::Object(_) => {
+                        return Err(AccountError::Setting {
+                            key: key.clone(),
+                            value: value.to_string(),
+                        });
+                    }
+                };
+                settings.push((key.clone(), text));
+            }
+        }
+        Ok(Self { settings, ..account })
+    }
+
+    /// All settings that systemd has to follow; none where nixmig does by itself.
+    pub fn settings(&self) -> &[(String, String)] {
+        &self.settings
+    }
 
     /// Understands `serviceConfig`.
     ///
@@ -114,6 +186,7 @@ impl Account {
         }
         Ok(Self {
             other: own.is_root().then_some(other),
+            settings: Vec::new(),
         })
     }
 
@@ -135,6 +208,21 @@ impl Account {
         let words = words.into_iter().map(OsString::from);
         Some(words.chain([OsString::from("--"), program.to_owned()]).collect())
     }
+}
+
+/// Whether a setting decides how a script is started, told of or ended, or makes a user that is nobody's before and after.
+fn is_unfit(key: &str) -> bool {
+    let kinds = [
+        "Exec", "Restart", "Standard", "Timeout", "Watchdog", "Kill", "SendSIG",
+    ];
+    let words = [
+        "DynamicUser",
+        "NotifyAccess",
+        "PIDFile",
+        "RemainAfterExit",
+        "Type",
+    ];
+    kinds.iter().any(|kind| key.starts_with(kind)) || words.contains(&key)
 }
 
 fn name(config: &Map<String, Value>, key: &'static str) -> Result<Option<String>, AccountError> {
@@ -215,6 +303,36 @@ mod tests {
 
     fn account(config: &str) -> Result<Account, AccountError> {
         Account::of(&serde_json::from_str(config).unwrap())
+    }
+
+    #[test]
+    fn systemd_follows_what_does_not_take_scripts_out_of_our_hands() {
+        let account = |config: &str| Account::by_systemd(&serde_json::from_str(config).unwrap());
+        assert_eq!(account("{}").unwrap(), Account::OWN);
+        let settings =
+            account(r#"{"LoadCredential":["a:/b","c:/d"],"PrivateTmp":true,"Nice":5,"IOWeight":null}"#);
+        let settings = settings.unwrap();
+        let settings: Vec<_> = settings
+            .settings()
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        assert_eq!(
+            settings,
+            [
+                "LoadCredential=a:/b",
+                "LoadCredential=c:/d",
+                "Nice=5",
+                "PrivateTmp=true"
+            ]
+        );
+        let words = |config: &str| account(config).unwrap_err().to_string();
+        assert!(
+            words(r#"{"DynamicUser":true,"ExecStartPre":"/x"}"#)
+                .starts_with("`DynamicUser`, `ExecStartPre` of")
+        );
+        assert!(words(r#"{"Nice":{}}"#).contains("no value"));
+        assert!(words(r#"{"User":"no-such-user-here","Nice":1}"#).contains("no user"));
     }
 
     #[test]

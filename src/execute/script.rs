@@ -54,6 +54,8 @@ pub struct ScriptJob<'a> {
     pub locks: &'a [BorrowedFd<'a>],
     /// Whether a signal to nixmig leaves it alone: it brings state back.
     pub shielded: bool,
+    /// What the names of units begin with that it is run in; none where it belongs to no run.
+    pub unit: Option<&'a str>,
     /// Whether only standard output is told. Both streams are kept.
     pub answers: bool,
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::backup::{self, BackupError, Spot, Watch};
+use super::chain;
 use super::engine::Engine;
 use super::error::Problem;
 use super::progress::Happening;
@@ -246,6 +247,7 @@ impl Engine<'_> {
         let account = self.executor.account(&step.known.gate)?;
         let environment = run.environment(self.service, step, backup);
         let locks = self.lock.as_fds();
+        let unit = format!("{}{}", chain::prefix(self.service, &run.id), step.at.number);
         let job = ScriptJob {
             script,
             store: step.known.store().unwrap_or("".as_ref()),
@@ -253,6 +255,7 @@ impl Engine<'_> {
             account: &account,
             locks: &locks,
             shielded,
+            unit: Some(&unit),
             answers: false,
         };
         let ended = self.executor.run(&job, &mut |text| {

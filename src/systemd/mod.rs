@@ -2,10 +2,12 @@
 //! stopped and started. Decides nothing: what systemd says is a hint to those who do.
 
 mod connection;
+mod executor;
 mod manager;
 mod message;
 mod transient;
 mod value;
 mod wire;
 
+pub use executor::SystemdExecutor;
 pub use manager::{Manager, booted};

@@ -45,6 +45,7 @@ fn run(config: &str, body: &str) -> Option<(Ended, Vec<String>)> {
         account: &account,
         locks: &[],
         shielded: false,
+        unit: None,
         answers: false,
     };
     let mut lines = Vec::new();

@@ -59,6 +59,7 @@ scenarios! {
     postgresql
     read_only_etc
     rollback
+    settings
     switch
     triggers
     unguarded

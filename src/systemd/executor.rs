@@ -1,0 +1,181 @@
+//! Owns running scripts as units of systemd, where their definition has settings that only systemd follows (systemd.exec(5)); the
+//! others are children of nixmig, as everywhere.
+//!
+//! A script's unit is bound to the unit of its step and ends with it; one that brings state back is not, and comes to its end
+//! whatever becomes of nixmig. Its name begins as those of its run do: who waits for the run waits for it, too.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::manager::Manager;
+use crate::execute::privileges::{Account, AccountError};
+use crate::execute::units::Units as _;
+use crate::execute::{DirectExecutor, Ended, ExecuteError, Executor, ScriptJob, check};
+use crate::generation::gate::Gate;
+use crate::model::UnitName;
+use crate::process::ProcessError;
+use crate::record::Outcome;
+
+/// How long nixmig may not yet have heard that it is told to end, when systemd has ended its script for that.
+const RUMOUR: Duration = Duration::from_secs(5);
+
+/// How long is slept between two looks.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The settings after which a script may not reach what it has to write to.
+const FENCES: [&str; 5] = [
+    "ProtectSystem",
+    "ReadOnlyPaths",
+    "InaccessiblePaths",
+    "ProtectHome",
+    "TemporaryFileSystem",
+];
+
+/// Runs scripts as their definition wants: as children of nixmig, or as units.
+#[derive(Debug)]
+pub struct SystemdExecutor {
+    direct: DirectExecutor,
+    systemd: Option<Manager>,
+    step: Option<UnitName>,
+    runs: AtomicU32,
+}
+
+impl SystemdExecutor {
+    /// With no systemd, it knows what the direct one does.
+    pub fn new(direct: DirectExecutor, systemd: Option<Manager>) -> Self {
+        Self {
+            direct,
+            systemd,
+            step: None,
+            runs: AtomicU32::new(0),
+        }
+    }
+
+    /// The same for a nixmig that is the process of this unit, a step's: scripts end with it.
+    pub fn bound_to(self, step: Option<UnitName>) -> Self {
+        Self { step, ..self }
+    }
+
+    /// Whether systemd is ending the unit that this is the process of.
+    fn is_being_stopped(&self, systemd: &Manager) -> bool {
+        let state = self.step.as_ref().and_then(|step| systemd.state(step).ok());
+        state.is_some_and(|state| state.active == "deactivating")
+    }
+
+    fn arguments(&self, job: &ScriptJob<'_>, unit: &UnitName) -> Vec<OsString> {
+        let mut words: Vec<String> = ["--quiet", "--pipe", "--wait", "--collect", "--service-type=exec"]
+            .map(str::to_owned)
+            .to_vec();
+        words.push(format!("--unit={unit}"));
+        words.push(format!("--description=Script of a migration: {}", job.script));
+        let mut set = |name: &str, value: &str| words.push(format!("--property={name}={value}"));
+        set("WorkingDirectory", "/");
+        set("UMask", "0022");
+        // What it leaves behind is killed when it has ended; else one that ignores its end would hold it up, and fail it.
+        set("KillMode", "mixed");
+        // A shutdown ends the step, which ends its script or waits for it.
+        set("DefaultDependencies", "no");
+        match (&self.step, job.shielded) {
+            (Some(step), false) => set("BindsTo", step.as_str()),
+            (_, true) => set("IgnoreOnIsolate", "yes"),
+            (None, false) => {}
+        }
+        for (name, value) in job.account.settings() {
+            set(name, value);
+        }
+        let fenced = job
+            .account
+            .settings()
+            .iter()
+            .any(|(name, _)| FENCES.contains(&name.as_str()));
+        if fenced {
+            let own = ["BACKUP", "STATE_DIRECTORIES"].map(|name| job.environment.get(name));
+            for path in own.into_iter().flatten().flat_map(|text| text.lines()) {
+                set("ReadWritePaths", &format!("-{path}"));
+            }
+        }
+        if !job.environment.contains_key("PATH") {
+            set("UnsetEnvironment", "PATH");
+        }
+        for (name, value) in job.environment {
+            words.push(format!("--setenv={name}={value}"));
+        }
+        words.extend(["--".to_owned(), job.script.to_owned()]);
+        words.into_iter().map(OsString::from).collect()
+    }
+}
+
+impl Executor for SystemdExecutor {
+    fn account(&self, gate: &Gate) -> Result<Account, AccountError> {
+        match &self.systemd {
+            Some(_) => Account::by_systemd(&gate.service_config),
+            None => self.direct.account(gate),
+        }
+    }
+
+    fn run(&self, job: &ScriptJob<'_>, line: &mut dyn FnMut(&str)) -> Result<Ended, ExecuteError> {
+        let Some(systemd) = self
+            .systemd
+            .as_ref()
+            .filter(|_| !job.account.settings().is_empty())
+        else {
+            return self.direct.run(job, line);
+        };
+        check(job.script, job.store)?;
+        let not_run = |problem| ExecuteError::NotRun {
+            script: job.script.to_owned(),
+            problem,
+        };
+        let program = program().map_err(|error| not_run(ProcessError::Io(error)))?;
+        let number = self.runs.fetch_add(1, Ordering::Relaxed);
+        let own = format!("migrate-detect-{}-{number}.service", std::process::id());
+        let unit = match job.unit {
+            Some(run) => format!("{run}-script-{}-{number}.service", std::process::id()),
+            None => own,
+        };
+        let unit: UnitName = unit
+            .parse()
+            .map_err(|error| not_run(ProcessError::Io(std::io::Error::other(error))))?;
+        let arguments = self.arguments(job, &unit);
+        let ended = self
+            .direct
+            .follow(job, program.as_os_str(), &arguments, &BTreeMap::new(), line);
+        // The program that waited for it may be gone while it is not.
+        if systemd.stop(&BTreeSet::from([unit])).is_err() {
+            return Err(ExecuteError::StillRunning {
+                script: job.script.to_owned(),
+            });
+        }
+        let mut ended = ended?;
+        if !ended.outcome.is_good() && !job.shielded && self.is_being_stopped(systemd) {
+            let begun = Instant::now();
+            while self.stopped().is_none() && begun.elapsed() < RUMOUR {
+                thread::sleep(PAUSE);
+            }
+            ended.outcome = Outcome::Interrupted;
+        }
+        Ok(ended)
+    }
+
+    fn stopped(&self) -> Option<i32> {
+        self.direct.stopped()
+    }
+}
+
+/// `systemd-run` of the systemd that runs: `PREFIX/bin` beside `PREFIX/lib/systemd/systemd`.
+fn program() -> std::io::Result<PathBuf> {
+    let systemd = std::fs::read_link("/proc/1/exe")?;
+    let prefix = systemd.ancestors().nth(3);
+    let program = prefix.map(|prefix| prefix.join("bin").join(OsStr::new("systemd-run")));
+    match program.filter(|program| program.is_file()) {
+        Some(program) => Ok(program),
+        None => Err(std::io::Error::other(format!(
+            "there is no systemd-run beside {}",
+            systemd.display()
+        ))),
+    }
+}

@@ -92,12 +92,12 @@ in
 
       with subtest("a step that is stopped ends its script, and brings the state back"):
           stands()
-          machine.succeed("systemctl stop 'migrate-shelf-*-1.service'")
+          machine.succeed("systemctl stop 'migrate-shelf-????????????????-1.service'")
           is_back()
 
       with subtest("a step that is killed takes its script with it, before anybody brings the state back"):
           stands()
-          machine.succeed("systemctl kill --signal=KILL 'migrate-shelf-*-1.service'")
+          machine.succeed("systemctl kill --signal=KILL 'migrate-shelf-????????????????-1.service'")
           is_back()
 
       with subtest("when nothing is in its way, it arrives"):

@@ -3,23 +3,25 @@
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use rnix::ast::{self, Expr, HasEntry};
-use rowan::ast::AstNode;
+use rnix::SyntaxKind::{
+    NODE_ATTRPATH, NODE_ATTRPATH_VALUE, NODE_IDENT, NODE_INHERIT, NODE_INHERIT_FROM, NODE_STRING,
+};
 
-use super::eval::{Evaluator, Outcome, Source, State, span_of};
+use super::eval::{Evaluator, Outcome, Source, State};
+use super::syntax::Node;
 use super::text::{Span, excerpt_of};
 use super::value::{Entry, Env, Item, Key, List, Mystery, Names, Set, ThunkId, Value};
 
 /// The rest of an attribute path and its value.
 #[derive(Clone)]
 pub(super) struct Binding {
-    path: Rc<[ast::Attr]>,
+    path: Rc<[Node]>,
     at: usize,
-    pub(super) value: Expr,
+    pub(super) value: Node,
 }
 
 impl Evaluator<'_> {
-    pub(super) fn recursive(&self, entries: &impl HasEntry, env: Env) -> Outcome<(Env, Set)> {
+    pub(super) fn recursive(&self, entries: &Node, env: Env) -> Outcome<(Env, Set)> {
         let scope = self.scope(env.scope, Names::Bound(HashMap::new()));
         let inner = Env {
             scope: Some(scope),
@@ -35,7 +37,7 @@ impl Evaluator<'_> {
         Ok((inner, set))
     }
 
-    pub(super) fn set(&self, set: &ast::AttrSet, recursive: bool, env: Env) -> Outcome<Value> {
+    pub(super) fn set(&self, set: &Node, recursive: bool, env: Env) -> Outcome<Value> {
         Ok(Value::Set(Rc::new(if recursive {
             self.recursive(set, env)?.1
         } else {
@@ -44,35 +46,31 @@ impl Evaluator<'_> {
     }
 
     /// The entries of a set or a `let`: values see `inner`, what is inherited sees `outer`.
-    fn entries(&self, entries: &impl HasEntry, inner: Env, outer: Env) -> Outcome<Set> {
+    fn entries(&self, entries: &Node, inner: Env, outer: Env) -> Outcome<Set> {
         let mut bindings = Vec::new();
         let mut set = Set::default();
-        for entry in entries.entries() {
-            match entry {
-                ast::Entry::AttrpathValue(binding) => {
-                    let (Some(path), Some(value)) = (binding.attrpath(), binding.value()) else {
-                        continue;
-                    };
-                    bindings.push(Binding {
-                        path: path.attrs().collect(),
-                        at: 0,
-                        value,
-                    });
-                }
-                ast::Entry::Inherit(inherit) => self.inherit(&inherit, inner, outer, &mut set)?,
+        for entry in entries.below(|kind| matches!(kind, NODE_ATTRPATH_VALUE | NODE_INHERIT)) {
+            if entry.kind() == NODE_INHERIT {
+                self.inherit(&entry, inner, outer, &mut set)?;
+            } else if let (Some(path), Some(value)) = (entry.child(NODE_ATTRPATH), entry.expr(0)) {
+                bindings.push(Binding {
+                    path: path.attrs().collect(),
+                    at: 0,
+                    value,
+                });
             }
         }
         self.group(bindings, inner, &mut set)?;
         Ok(set)
     }
 
-    fn inherit(&self, inherit: &ast::Inherit, inner: Env, outer: Env, set: &mut Set) -> Outcome<()> {
+    fn inherit(&self, inherit: &Node, inner: Env, outer: Env, set: &mut Set) -> Outcome<()> {
         let from = inherit
-            .from()
-            .and_then(|from| from.expr())
+            .child(NODE_INHERIT_FROM)
+            .and_then(|from| from.expr(0))
             .map(|from| self.delay(from, inner));
         for attr in inherit.attrs() {
-            let span = span_of(attr.syntax(), inner.file);
+            let span = attr.span();
             let Some(Some(name)) = self.attr_name(&attr, outer)? else {
                 continue;
             };
@@ -142,13 +140,13 @@ impl Evaluator<'_> {
             let Some(attr) = binding.path.get(binding.at) else {
                 continue;
             };
-            let span = span_of(attr.syntax(), env.file);
+            let span = attr.span();
             match self.attr_name(attr, env)? {
                 Some(Some(name)) => {
                     let begin = binding.path.first().unwrap_or(attr);
                     let key = Key {
                         span,
-                        path: begin.syntax().text_range().start().into(),
+                        path: begin.span().start,
                     };
                     let next = Binding {
                         at: binding.at + 1,
@@ -161,11 +159,11 @@ impl Evaluator<'_> {
                 // `${null}` leaves the attribute out.
                 Some(None) => {}
                 None => {
-                    let node = attr.syntax().ancestors().find_map(ast::AttrpathValue::cast);
+                    let node = attr.ancestors().find(|node| node.kind() == NODE_ATTRPATH_VALUE);
                     set.rest.push(Rc::new(Mystery {
-                        reason: format!("depends on `{}`", excerpt_of(attr.syntax())),
+                        reason: format!("depends on `{}`", excerpt_of(attr)),
                         span,
-                        node: node.map(|node| (node.syntax().clone(), env)),
+                        node: node.map(|node| (node, env)),
                     }));
                 }
             }
@@ -182,11 +180,11 @@ impl Evaluator<'_> {
     }
 
     /// The name that an attribute has: `None` where it is not known, `Some(None)` where the attribute is left out.
-    pub(super) fn attr_name(&self, attr: &ast::Attr, env: Env) -> Outcome<Option<Option<Rc<str>>>> {
-        let value = match attr {
-            ast::Attr::Ident(ident) => return Ok(Some(Some(ident_text(ident)))),
-            ast::Attr::Str(string) => Value::Text(self.string(string, env)?),
-            ast::Attr::Dynamic(dynamic) => match dynamic.expr() {
+    pub(super) fn attr_name(&self, attr: &Node, env: Env) -> Outcome<Option<Option<Rc<str>>>> {
+        let value = match attr.kind() {
+            NODE_IDENT => return Ok(Some(Some(attr.text().into()))),
+            NODE_STRING => Value::Text(self.string(attr, env)?),
+            _ => match attr.expr(0) {
                 Some(expr) => self.eval(&expr, env)?,
                 None => return Ok(None),
             },
@@ -197,11 +195,4 @@ impl Evaluator<'_> {
             _ => None,
         })
     }
-}
-
-/// The name that an identifier is.
-pub(super) fn ident_text(ident: &ast::Ident) -> Rc<str> {
-    ident
-        .ident_token()
-        .map_or_else(|| "".into(), |token| token.text().into())
 }

@@ -1,10 +1,11 @@
 //! Owns what a condition comes to: true, false, or the parts of it that are open.
 
-use rnix::ast::{BinOpKind, Expr, UnaryOpKind};
-use rnix::{NodeOrToken, SyntaxKind, SyntaxToken};
-use rowan::ast::AstNode;
+use rnix::SyntaxKind::{NODE_ATTRPATH, NODE_BIN_OP, NODE_IDENT, NODE_PAREN, NODE_UNARY_OP, TOKEN_IDENT};
+use rnix::ast::{BinOpKind, UnaryOpKind};
 
-use super::eval::{Evaluator, Outcome, span_of};
+use super::eval::{Evaluator, Outcome};
+use super::expr::{binary_operator, unary_operator};
+use super::syntax::Node;
 use super::text::excerpt;
 use super::value::{Condition, Env, Given, ThunkId, Value};
 
@@ -17,29 +18,29 @@ pub(super) enum Decision {
 
 impl Evaluator<'_> {
     /// Decides a condition, or names its parts that are open.
-    pub(super) fn conditions(&self, expr: &Expr, env: Env) -> Outcome<Decision> {
+    pub(super) fn conditions(&self, expr: &Node, env: Env) -> Outcome<Decision> {
         self.deeper(|| self.condition(expr, env))
             .unwrap_or_else(|| self.open_text(expr, env))
     }
 
-    fn condition(&self, expr: &Expr, env: Env) -> Outcome<Decision> {
+    fn condition(&self, expr: &Node, env: Env) -> Outcome<Decision> {
         let value = self.eval(expr, env)?;
-        let span = span_of(expr.syntax(), env.file);
+        let span = expr.span();
         let open = |key: &str, text: &str| Decision::Open(vec![Condition::new(key, text, span)]);
         Ok(match value {
             Value::Bool(value) => Decision::Known(value),
             // The same option by whatever name.
             Value::Given(Given::Path(path)) => open(&path, &path),
-            _ => match expr {
-                Expr::Paren(paren) => match paren.expr() {
+            _ => match expr.kind() {
+                NODE_PAREN => match expr.expr(0) {
                     Some(inner) => self.conditions(&inner, env)?,
                     None => open("", ""),
                 },
-                Expr::Ident(_) => match self.definition(expr, env) {
+                NODE_IDENT => match self.definition(expr, env) {
                     Some((definition, within)) => self.conditions(&definition, within)?,
                     None => self.open_text(expr, env)?,
                 },
-                Expr::UnaryOp(operation) => match (operation.operator(), operation.expr()) {
+                NODE_UNARY_OP => match (unary_operator(expr), expr.expr(0)) {
                     (Some(UnaryOpKind::Invert), Some(inner)) => match self.conditions(&inner, env)? {
                         Decision::Known(value) => Decision::Known(!value),
                         Decision::Open(conditions) => {
@@ -48,7 +49,7 @@ impl Evaluator<'_> {
                     },
                     _ => self.open_text(expr, env)?,
                 },
-                Expr::BinOp(operation) => match (operation.operator(), operation.lhs(), operation.rhs()) {
+                NODE_BIN_OP => match (binary_operator(expr), expr.expr(0), expr.expr(1)) {
                     (Some(BinOpKind::And), Some(lhs), Some(rhs)) => {
                         match (self.conditions(&lhs, env)?, self.conditions(&rhs, env)?) {
                             (Decision::Known(false), _) | (_, Decision::Known(false)) => {
@@ -68,14 +69,11 @@ impl Evaluator<'_> {
         })
     }
 
-    fn open_text(&self, expr: &Expr, env: Env) -> Outcome<Decision> {
+    fn open_text(&self, expr: &Node, env: Env) -> Outcome<Decision> {
         let mut text = String::new();
         // The same words in another file, or with other values for their names, may mean something else.
         let mut key = format!("{}:", env.file);
-        let mut tokens = expr.syntax().descendants_with_tokens();
-        while let Some(NodeOrToken::Token(token)) =
-            tokens.by_ref().find(|element| element.as_token().is_some())
-        {
+        for token in expr.tokens() {
             if token.kind().is_trivia() {
                 text.push(' ');
                 key.push(' ');
@@ -85,17 +83,17 @@ impl Evaluator<'_> {
             text.push_str(shown.as_deref().unwrap_or(token.text()));
             key.push_str(meant.as_deref().unwrap_or(token.text()));
         }
-        let span = span_of(expr.syntax(), env.file);
+        let span = expr.span();
         Ok(Decision::Open(vec![Condition::new(&key, &excerpt(&text), span)]))
     }
 
     /// What a name in an expression stands for, where that is a word: to show and to tell apart from others.
-    fn name_in_words(&self, token: &SyntaxToken, env: Env) -> Outcome<(Option<String>, Option<String>)> {
-        let is_name = token.kind() == SyntaxKind::TOKEN_IDENT
+    fn name_in_words(&self, token: &Node, env: Env) -> Outcome<(Option<String>, Option<String>)> {
+        let is_name = token.kind() == TOKEN_IDENT
             && token
                 .parent()
                 .and_then(|ident| ident.parent())
-                .is_none_or(|parent| parent.kind() != SyntaxKind::NODE_ATTRPATH);
+                .is_none_or(|parent| parent.kind() != NODE_ATTRPATH);
         let Some(thunk) = is_name
             .then(|| self.resolve(token.text(), env, &mut Vec::new()))
             .flatten()
@@ -113,9 +111,7 @@ impl Evaluator<'_> {
     }
 
     /// The expression that a name is bound to.
-    fn definition(&self, expr: &Expr, env: Env) -> Option<(Expr, Env)> {
-        let Expr::Ident(ident) = expr else { return None };
-        let name = ident.ident_token()?;
+    fn definition(&self, name: &Node, env: Env) -> Option<(Node, Env)> {
         self.expr(self.resolve(name.text(), env, &mut Vec::new())?)
     }
 

@@ -5,14 +5,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use rnix::SyntaxNode;
-use rnix::ast::{self, Expr};
-use rowan::ast::AstNode;
+use rnix::SyntaxKind::{NODE_IDENT, NODE_IDENT_PARAM, NODE_PAT_BIND, NODE_PAT_ENTRY, NODE_PATTERN};
 
-use super::binding::{Binding, ident_text};
+use super::binding::Binding;
 use super::error::SourceError;
 use super::library;
 use super::sources::Sources;
+use super::syntax::Node;
 use super::text::{FileId, Span};
 use super::value::{Condition, Env, Given, Mystery, Names, Scope, ScopeId, ThunkId, Value};
 
@@ -46,7 +45,7 @@ pub(super) enum State {
 /// How a thunk is computed.
 #[derive(Clone)]
 pub(super) enum Source {
-    Expr(Expr, Env),
+    Expr(Node, Env),
     /// The set of several attribute paths with the same beginning.
     Bindings(Rc<[Binding]>, Env),
     /// An attribute of another value.
@@ -78,8 +77,8 @@ impl<'t> Evaluator<'t> {
     }
 
     /// An expression to be computed when it is asked for.
-    pub(super) fn delay(&self, expr: Expr, env: Env) -> ThunkId {
-        let span = span_of(expr.syntax(), env.file);
+    pub(super) fn delay(&self, expr: Node, env: Env) -> ThunkId {
+        let span = expr.span();
         self.add(Source::Expr(expr, env), State::Waiting, span)
     }
 
@@ -102,7 +101,7 @@ impl<'t> Evaluator<'t> {
     }
 
     /// The expression of a value, where it has one.
-    pub(super) fn expr(&self, thunk: ThunkId) -> Option<(Expr, Env)> {
+    pub(super) fn expr(&self, thunk: ThunkId) -> Option<(Node, Env)> {
         match &self.thunks.borrow()[thunk.0 as usize].source {
             Source::Expr(expr, env) => Some((expr.clone(), *env)),
             _ => None,
@@ -110,17 +109,15 @@ impl<'t> Evaluator<'t> {
     }
 
     /// The expressions that a value is made of.
-    pub(super) fn origins(&self, thunk: ThunkId) -> Vec<(SyntaxNode, Env)> {
+    pub(super) fn origins(&self, thunk: ThunkId) -> Vec<(Node, Env)> {
         let thunks = self.thunks.borrow();
         let mut found = Vec::new();
         let mut rest = vec![thunk];
         while let Some(ThunkId(id)) = rest.pop() {
             match &thunks[id as usize].source {
-                Source::Expr(expr, env) => found.push((expr.syntax().clone(), *env)),
+                Source::Expr(expr, env) => found.push((expr.clone(), *env)),
                 Source::Bindings(bindings, env) => {
-                    let paths = bindings
-                        .iter()
-                        .filter_map(|binding| binding.value.syntax().parent());
+                    let paths = bindings.iter().filter_map(|binding| binding.value.parent());
                     found.extend(paths.map(|path| (path, *env)));
                 }
                 Source::Select(of, _) => rest.push(*of),
@@ -248,15 +245,15 @@ impl<'t> Evaluator<'t> {
         Ok(match function {
             Value::Lambda(lambda) => {
                 let (lambda, env) = &**lambda;
-                let inner = match lambda.param() {
-                    Some(ast::Param::IdentParam(param)) => {
-                        let names = param.ident().map(|ident| (ident_text(&ident), argument));
-                        self.bound(*env, names)
+                let inner = match (lambda.child(NODE_IDENT_PARAM), lambda.child(NODE_PATTERN)) {
+                    (Some(param), _) => {
+                        let ident = param.child(NODE_IDENT);
+                        self.bound(*env, ident.map(|ident| (ident.text().into(), argument)))
                     }
-                    Some(ast::Param::Pattern(pattern)) => self.pattern(&pattern, argument, *env)?,
-                    None => *env,
+                    (None, Some(pattern)) => self.pattern(&pattern, argument, *env)?,
+                    (None, None) => *env,
                 };
-                match lambda.body() {
+                match lambda.expr(0) {
                     Some(body) => self.eval(&body, inner)?,
                     None => unknown("is no function", span),
                 }
@@ -287,7 +284,7 @@ impl<'t> Evaluator<'t> {
     }
 
     /// `{ a, b ? 1, ... } @ all` bound to an argument.
-    fn pattern(&self, pattern: &ast::Pattern, argument: ThunkId, env: Env) -> Outcome<Env> {
+    fn pattern(&self, pattern: &Node, argument: ThunkId, env: Env) -> Outcome<Env> {
         let scope = self.scope(env.scope, Names::Bound(HashMap::new()));
         let inner = Env {
             scope: Some(scope),
@@ -295,19 +292,24 @@ impl<'t> Evaluator<'t> {
         };
         let value = self.force(argument)?;
         let mut names = HashMap::new();
-        if let Some(all) = pattern.pat_bind().and_then(|bind| bind.ident()) {
-            names.insert(ident_text(&all), argument);
+        if let Some(all) = pattern
+            .child(NODE_PAT_BIND)
+            .and_then(|bind| bind.child(NODE_IDENT))
+        {
+            names.insert(all.text().into(), argument);
         }
-        for entry in pattern.pat_entries() {
-            let Some(ident) = entry.ident() else { continue };
-            let name = ident_text(&ident);
+        for entry in pattern.below(|kind| kind == NODE_PAT_ENTRY) {
+            let Some(ident) = entry.child(NODE_IDENT) else {
+                continue;
+            };
+            let name: Rc<str> = ident.text().into();
             let default = match &value {
-                Value::Set(set) if !set.entries.contains_key(&name) && set.rest.is_empty() => entry.default(),
+                Value::Set(set) if !set.entries.contains_key(&name) && set.rest.is_empty() => entry.expr(1),
                 _ => None,
             };
             let thunk = match default {
                 Some(default) => self.delay(default, inner),
-                None => self.delay_select(argument, &name, span_of(entry.syntax(), env.file)),
+                None => self.delay_select(argument, &name, entry.span()),
             };
             names.insert(name, thunk);
         }
@@ -395,13 +397,4 @@ pub(super) fn unknown(reason: &str, span: Span) -> Value {
         span,
         node: None,
     }))
-}
-
-pub(super) fn span_of(node: &SyntaxNode, file: FileId) -> Span {
-    let range = node.text_range();
-    Span {
-        file,
-        start: range.start().into(),
-        end: range.end().into(),
-    }
 }

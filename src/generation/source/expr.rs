@@ -3,14 +3,20 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use rnix::ast::{self, AstToken, BinOpKind, Expr, InterpolPart, LiteralKind, UnaryOpKind};
-use rowan::ast::AstNode;
+use rnix::SyntaxKind::{
+    NODE_APPLY, NODE_ASSERT, NODE_ATTR_SET, NODE_ATTRPATH, NODE_BIN_OP, NODE_HAS_ATTR, NODE_IDENT,
+    NODE_IF_ELSE, NODE_LAMBDA, NODE_LEGACY_LET, NODE_LET_IN, NODE_LIST, NODE_LITERAL, NODE_PAREN,
+    NODE_PATH_ABS, NODE_PATH_REL, NODE_ROOT, NODE_SELECT, NODE_STRING, NODE_UNARY_OP, NODE_WITH, TOKEN_REC,
+    TOKEN_URI,
+};
+use rnix::ast::{BinOpKind, UnaryOpKind};
 
 use super::collections::add_rest;
 use super::condition::Decision;
-use super::eval::{Evaluator, Outcome, span_of};
+use super::eval::{Evaluator, Outcome};
 use super::files::resolve;
 use super::string::{Piece, pieces};
+use super::syntax::Node;
 use super::text::excerpt_of;
 use super::value::{Env, Item, List, Mystery, Names, Value};
 
@@ -18,34 +24,24 @@ use super::value::{Env, Item, List, Mystery, Names, Value};
 pub(super) const TEXT: usize = 1 << 20;
 
 impl Evaluator<'_> {
-    pub(super) fn eval(&self, expr: &Expr, env: Env) -> Outcome<Value> {
+    pub(super) fn eval(&self, expr: &Node, env: Env) -> Outcome<Value> {
         match self.deeper(|| self.eval_expr(expr, env)) {
             Some(value) => value,
             None => Ok(self.mystery(expr, env, "is nested too deeply to be followed".to_owned())),
         }
     }
 
-    fn eval_expr(&self, expr: &Expr, env: Env) -> Outcome<Value> {
-        Ok(match expr {
-            Expr::Ident(ident) => {
-                let Some(name) = ident.ident_token() else {
-                    return Ok(self.unread(expr, env));
-                };
-                let span = span_of(expr.syntax(), env.file);
-                self.lookup(name.text(), env, span)?
-            }
-            Expr::Literal(literal) => match literal.kind() {
-                LiteralKind::Integer(number) => Value::Number(number.syntax().text().into()),
-                LiteralKind::Float(number) => Value::Number(number.syntax().text().into()),
-                LiteralKind::Uri(uri) => Value::text(uri.syntax().text()),
-            },
-            Expr::Str(string) => Value::Text(self.string(string, env)?),
-            Expr::Paren(paren) => self.eval_child(paren.expr(), expr, env)?,
-            Expr::Root(root) => self.eval_child(root.expr(), expr, env)?,
-            Expr::Assert(assert) => self.eval_child(assert.body(), expr, env)?,
-            Expr::AttrSet(set) => self.set(set, set.rec_token().is_some(), env)?,
-            Expr::List(list) => {
-                let items = list.items().map(|item| Item {
+    fn eval_expr(&self, expr: &Node, env: Env) -> Outcome<Value> {
+        Ok(match expr.kind() {
+            NODE_IDENT => self.lookup(expr.text(), env, expr.span())?,
+            NODE_LITERAL if expr.child(TOKEN_URI).is_some() => Value::text(expr.text()),
+            NODE_LITERAL => Value::Number(expr.text().into()),
+            NODE_STRING => Value::Text(self.string(expr, env)?),
+            NODE_PAREN | NODE_ROOT => self.eval_child(expr.expr(0), expr, env)?,
+            NODE_ASSERT => self.eval_child(expr.expr(1), expr, env)?,
+            NODE_ATTR_SET => self.set(expr, expr.child(TOKEN_REC).is_some(), env)?,
+            NODE_LIST => {
+                let items = expr.exprs().map(|item| Item {
                     value: self.delay(item, env),
                     conditions: Vec::new(),
                 });
@@ -54,17 +50,17 @@ impl Evaluator<'_> {
                     rest: Vec::new(),
                 }))
             }
-            Expr::Lambda(lambda) => Value::Lambda(Rc::new((lambda.clone(), env))),
-            Expr::LetIn(let_in) => {
-                let inner = self.recursive(let_in, env)?.0;
-                self.eval_child(let_in.body(), expr, inner)?
+            NODE_LAMBDA => Value::Lambda(Rc::new((expr.clone(), env))),
+            NODE_LET_IN => {
+                let inner = self.recursive(expr, env)?.0;
+                self.eval_child(expr.expr(0), expr, inner)?
             }
-            Expr::LegacyLet(legacy) => {
-                let set = Value::Set(Rc::new(self.recursive(legacy, env)?.1));
-                self.select(&set, "body", span_of(expr.syntax(), env.file))?
+            NODE_LEGACY_LET => {
+                let set = Value::Set(Rc::new(self.recursive(expr, env)?.1));
+                self.select(&set, "body", expr.span())?
             }
-            Expr::With(with) => {
-                let Some(namespace) = with.namespace() else {
+            NODE_WITH => {
+                let Some(namespace) = expr.expr(0) else {
                     return Ok(self.unread(expr, env));
                 };
                 let namespace = self.delay(namespace, env);
@@ -73,11 +69,11 @@ impl Evaluator<'_> {
                     scope: Some(scope),
                     ..env
                 };
-                self.eval_child(with.body(), expr, inner)?
+                self.eval_child(expr.expr(1), expr, inner)?
             }
-            Expr::Select(select) => self.eval_select(select, expr, env)?,
-            Expr::HasAttr(has) => {
-                let (Some(of), Some(path)) = (has.expr(), has.attrpath()) else {
+            NODE_SELECT => self.eval_select(expr, env)?,
+            NODE_HAS_ATTR => {
+                let (Some(of), Some(path)) = (expr.expr(0), expr.child(NODE_ATTRPATH)) else {
                     return Ok(self.unread(expr, env));
                 };
                 let mut attrs = path.attrs();
@@ -96,9 +92,10 @@ impl Evaluator<'_> {
                     _ => self.unread(expr, env),
                 }
             }
-            Expr::IfElse(choice) => {
+            NODE_IF_ELSE => {
+                let mut parts = expr.exprs();
                 let (Some(condition), Some(then), Some(otherwise)) =
-                    (choice.condition(), choice.body(), choice.else_body())
+                    (parts.next(), parts.next(), parts.next())
                 else {
                     return Ok(self.unread(expr, env));
                 };
@@ -112,20 +109,19 @@ impl Evaluator<'_> {
                     ),
                 }
             }
-            Expr::Apply(apply) => {
-                let (Some(function), Some(argument)) = (apply.lambda(), apply.argument()) else {
+            NODE_APPLY => {
+                let (Some(function), Some(argument)) = (expr.expr(0), expr.expr(1)) else {
                     return Ok(self.unread(expr, env));
                 };
                 let function = self.eval(&function, env)?;
                 let argument = self.delay(argument, env);
-                let span = span_of(expr.syntax(), env.file);
-                match self.apply(&function, argument, span)? {
+                match self.apply(&function, argument, expr.span())? {
                     // The whole application is where literals are looked for.
                     Value::Unknown(mystery) => self.mystery(expr, env, mystery.reason.clone()),
                     value => value,
                 }
             }
-            Expr::UnaryOp(operation) => match (operation.operator(), operation.expr()) {
+            NODE_UNARY_OP => match (unary_operator(expr), expr.expr(0)) {
                 (Some(UnaryOpKind::Invert), Some(of)) => match self.eval(&of, env)? {
                     Value::Bool(value) => Value::Bool(!value),
                     _ => self.unread(expr, env),
@@ -136,16 +132,13 @@ impl Evaluator<'_> {
                 },
                 _ => self.unread(expr, env),
             },
-            Expr::BinOp(operation) => self.eval_operation(operation, expr, env)?,
-            Expr::PathRel(path) => self.eval_path(&path.parts(), expr, env)?,
-            Expr::PathAbs(path) => self.eval_path(&path.parts(), expr, env)?,
-            Expr::PathHome(_) | Expr::PathSearch(_) | Expr::CurPos(_) | Expr::Error(_) => {
-                self.unread(expr, env)
-            }
+            NODE_BIN_OP => self.eval_operation(expr, env)?,
+            NODE_PATH_REL | NODE_PATH_ABS => self.eval_path(expr, env)?,
+            _ => self.unread(expr, env),
         })
     }
 
-    fn eval_child(&self, child: Option<Expr>, parent: &Expr, env: Env) -> Outcome<Value> {
+    fn eval_child(&self, child: Option<Node>, parent: &Node, env: Env) -> Outcome<Value> {
         match child {
             Some(child) => self.eval(&child, env),
             None => Ok(self.unread(parent, env)),
@@ -153,53 +146,55 @@ impl Evaluator<'_> {
     }
 
     /// What an expression is that only an evaluation can tell.
-    pub(super) fn unread(&self, expr: &Expr, env: Env) -> Value {
-        let reason = format!("depends on `{}`", excerpt_of(expr.syntax()));
+    pub(super) fn unread(&self, expr: &Node, env: Env) -> Value {
+        let reason = format!("depends on `{}`", excerpt_of(expr));
         self.mystery(expr, env, reason)
     }
 
-    pub(super) fn mystery(&self, expr: &Expr, env: Env, reason: String) -> Value {
+    pub(super) fn mystery(&self, expr: &Node, env: Env, reason: String) -> Value {
         Value::Unknown(Rc::new(Mystery {
             reason,
-            span: span_of(expr.syntax(), env.file),
-            node: Some((expr.syntax().clone(), env)),
+            span: expr.span(),
+            node: Some((expr.clone(), env)),
         }))
     }
 
-    fn eval_path(&self, parts: &[InterpolPart<ast::PathContent>], expr: &Expr, env: Env) -> Outcome<Value> {
-        let [InterpolPart::Literal(path)] = parts else {
+    fn eval_path(&self, expr: &Node, env: Env) -> Outcome<Value> {
+        // More than its letters are parts that are put in.
+        if expr.children().nth(1).is_some() {
             return Ok(self.unread(expr, env));
-        };
+        }
         let directory = self.sources.directory(env.file);
-        Ok(Value::Path(Rc::new(resolve(&directory, path.syntax().text()))))
+        Ok(Value::Path(Rc::new(resolve(&directory, expr.text()))))
     }
 
-    fn eval_select(&self, select: &ast::Select, expr: &Expr, env: Env) -> Outcome<Value> {
-        let (Some(of), Some(path)) = (select.expr(), select.attrpath()) else {
+    fn eval_select(&self, expr: &Node, env: Env) -> Outcome<Value> {
+        let (Some(of), Some(path)) = (expr.expr(0), expr.child(NODE_ATTRPATH)) else {
             return Ok(self.unread(expr, env));
         };
-        let span = span_of(expr.syntax(), env.file);
+        let default = expr.expr(1);
+        let span = expr.span();
         let mut value = self.eval(&of, env)?;
         for attr in path.attrs() {
             let Some(Some(name)) = self.attr_name(&attr, env)? else {
                 return Ok(self.unread(expr, env));
             };
-            if let (Value::Set(set), Some(default)) = (&value, select.default_expr())
+            if let (Value::Set(set), Some(default)) = (&value, &default)
                 && set.rest.is_empty()
                 && !set.entries.contains_key(&name)
             {
-                return self.eval(&default, env);
+                return self.eval(default, env);
             }
             value = self.select(&value, &name, span)?;
         }
         Ok(match value {
-            Value::Given(_) | Value::Unknown(_) if select.default_expr().is_some() => self.unread(expr, env),
+            Value::Given(_) | Value::Unknown(_) if default.is_some() => self.unread(expr, env),
             value => value,
         })
     }
 
     /// The letters of a string; none where they are not all known.
-    pub(super) fn string(&self, string: &ast::Str, env: Env) -> Outcome<Option<Rc<str>>> {
+    pub(super) fn string(&self, string: &Node, env: Env) -> Outcome<Option<Rc<str>>> {
         let Some(pieces) = pieces(string) else {
             return Ok(None);
         };
@@ -221,12 +216,12 @@ impl Evaluator<'_> {
         Ok(Some(text.into()))
     }
 
-    fn eval_operation(&self, operation: &ast::BinOp, expr: &Expr, env: Env) -> Outcome<Value> {
-        let (Some(operator), Some(lhs), Some(rhs)) = (operation.operator(), operation.lhs(), operation.rhs())
+    fn eval_operation(&self, expr: &Node, env: Env) -> Outcome<Value> {
+        let (Some(operator), Some(lhs), Some(rhs)) = (binary_operator(expr), expr.expr(0), expr.expr(1))
         else {
             return Ok(self.unread(expr, env));
         };
-        let span = span_of(expr.syntax(), env.file);
+        let span = expr.span();
         match operator {
             BinOpKind::Update => {
                 let (lhs, rhs) = (self.delay(lhs, env), self.delay(rhs, env));
@@ -286,6 +281,16 @@ impl Evaluator<'_> {
             _ => self.unread(expr, env),
         })
     }
+}
+
+pub(super) fn unary_operator(expr: &Node) -> Option<UnaryOpKind> {
+    expr.children()
+        .find_map(|token| UnaryOpKind::from_kind(token.kind()))
+}
+
+pub(super) fn binary_operator(expr: &Node) -> Option<BinOpKind> {
+    expr.children()
+        .find_map(|token| BinOpKind::from_kind(token.kind()))
 }
 
 /// Whether two values are equal; none where it cannot be told.

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use rnix::ast;
-use rnix::{SyntaxNode, WalkEvent};
-use rowan::ast::AstNode;
+use rnix::SyntaxKind::{NODE_ATTRPATH, NODE_ATTRPATH_VALUE, NODE_IDENT, NODE_STRING};
 
-use super::eval::{Evaluator, span_of};
+use super::eval::Evaluator;
 use super::string::{Piece, pieces};
+use super::syntax::Node;
 use super::text::Span;
 use super::value::{Env, Mystery, ThunkId};
 use crate::model::Version;
@@ -29,27 +28,23 @@ impl Evaluator<'_> {
         self.search(self.origins(thunk))
     }
 
-    fn search(&self, mut rest: Vec<(SyntaxNode, Env)>) -> BTreeMap<Version, Span> {
+    fn search(&self, mut rest: Vec<(Node, Env)>) -> BTreeMap<Version, Span> {
         let mut versions = BTreeMap::new();
         let mut seen = HashSet::new();
         while let Some((node, env)) = rest.pop() {
-            let span = span_of(&node, env.file);
+            let span = node.span();
             if seen.len() >= MOST || !seen.insert((span.file, span.start, span.end)) {
                 continue;
             }
-            let mut walk = node.preorder();
-            while let Some(event) = walk.next() {
-                let WalkEvent::Enter(node) = event else { continue };
-                if is_other(&node) {
-                    walk.skip_subtree();
-                } else if let Some(string) = ast::Str::cast(node.clone()) {
-                    if let Some([Piece::Letters(text)]) = pieces(&string).as_deref()
+            for node in node.descendants(is_other) {
+                if node.kind() == NODE_STRING {
+                    if let Some([Piece::Letters(text)]) = pieces(&node).as_deref()
                         && let Ok(version) = text.parse()
                     {
-                        versions.entry(version).or_insert(span_of(&node, env.file));
+                        versions.entry(version).or_insert(node.span());
                     }
-                } else if let Some(name) = ast::Ident::cast(node).and_then(|ident| ident.ident_token())
-                    && let Some(thunk) = self.resolve(name.text(), env, &mut Vec::new())
+                } else if node.kind() == NODE_IDENT
+                    && let Some(thunk) = self.resolve(node.text(), env, &mut Vec::new())
                 {
                     rest.extend(self.origins(thunk));
                 }
@@ -59,10 +54,11 @@ impl Evaluator<'_> {
     }
 }
 
-fn is_other(node: &SyntaxNode) -> bool {
-    let Some(binding) = ast::AttrpathValue::cast(node.clone()) else {
-        return false;
+fn is_other(node: &Node) -> bool {
+    let path = match node.kind() {
+        NODE_ATTRPATH_VALUE => node.child(NODE_ATTRPATH),
+        _ => None,
     };
-    let last = binding.attrpath().and_then(|path| path.attrs().last());
-    last.is_some_and(|attr| OTHERS.contains(&attr.syntax().text().to_string().trim_matches('"')))
+    let last = path.and_then(|path| path.attrs().last());
+    last.is_some_and(|attr| OTHERS.contains(&attr.text().trim_matches('"')))
 }

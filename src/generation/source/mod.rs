@@ -36,6 +36,7 @@ mod sources;
 mod step;
 mod stray;
 mod string;
+mod syntax;
 mod text;
 mod value;
 

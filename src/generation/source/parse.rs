@@ -5,17 +5,18 @@ use std::panic::resume_unwind;
 use std::thread;
 
 use miette::SourceSpan;
-use rnix::{Parse, ParseError, Root};
+use rnix::{ParseError, Root};
 
 use super::depth::{STACK, too_deep};
 use super::error::{Fault, SourceError, Spot, TextError};
+use super::syntax::Entries;
 use super::text::SourceText;
 
 /// How many bytes of text are worth a thread of their own.
 const SHARE: usize = 64 << 10;
 
 /// The trees of several texts, in the order of these. Of several texts that are wrong the first is reported.
-pub(super) fn parse_all(texts: &[SourceText]) -> Result<Vec<Parse<Root>>, SourceError> {
+pub(super) fn parse_all(texts: &[SourceText]) -> Result<Vec<Entries>, SourceError> {
     let bytes: usize = texts.iter().map(|source| source.text.len()).sum();
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
     let stretch = texts.len().div_ceil(processors.min(1 + bytes / SHARE)).max(1);
@@ -39,14 +40,14 @@ pub(super) fn parse_all(texts: &[SourceText]) -> Result<Vec<Parse<Root>>, Source
 }
 
 /// The tree of a text.
-pub(super) fn parse(source: &SourceText) -> Result<Parse<Root>, SourceError> {
+pub(super) fn parse(source: &SourceText) -> Result<Entries, SourceError> {
     if let Some(offset) = too_deep(&source.text) {
         return Err(fault(source, Fault::Depth, offset..offset + 1, "from here on"));
     }
     let parse = Root::parse(&source.text);
     match parse.errors().first() {
         Some(error) => Err(syntax(source, error)),
-        None => Ok(parse),
+        None => Ok(Entries::new(&parse)),
     }
 }
 

@@ -4,14 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use miette::SourceSpan;
-use rnix::ast::Expr;
-use rnix::{Parse, Root};
 
 use super::error::{SourceError, Spot};
 use super::files::{Kind, Tree};
 use super::parse::{parse, parse_all};
+use super::syntax::{Entries, Node};
 use super::text::{FileId, SourceText, Span};
 use crate::model::Location;
 
@@ -28,7 +28,7 @@ pub(super) struct Sources<'t> {
 /// A text that was parsed.
 pub(super) struct File {
     pub(super) source: SourceText,
-    pub(super) root: Root,
+    pub(super) root: Node,
     path: PathBuf,
     /// Whether it is taken as a module already.
     pub(super) is_module: Cell<bool>,
@@ -116,7 +116,7 @@ impl<'t> Sources<'t> {
         }
         let trees = parse_all(&texts)?;
         let files = candidates.into_iter().zip(texts).zip(trees);
-        let ids = files.map(|((path, text), tree)| self.add(path, text, &tree));
+        let ids = files.map(|((path, text), tree)| self.add(path, text, tree));
         failure.map_or_else(|| Ok(ids.collect()), Err)
     }
 
@@ -155,29 +155,29 @@ impl<'t> Sources<'t> {
     pub(super) fn parse(&self, path: &Path, text: &str) -> Result<FileId, SourceError> {
         let source = SourceText::new(self.tree.name(path), text);
         let tree = parse(&source)?;
-        Ok(self.add(path, source, &tree))
+        Ok(self.add(path, source, tree))
     }
 
-    fn add(&self, path: &Path, source: SourceText, tree: &Parse<Root>) -> FileId {
+    fn add(&self, path: &Path, source: SourceText, tree: Entries) -> FileId {
         self.size.set(self.size.get() + source.text.len());
+        let mut files = self.files.borrow_mut();
+        let id = files.len();
         let file = File {
+            root: Node::root(id, Arc::clone(&source.text), tree),
             source,
-            root: tree.tree(),
             path: path.to_owned(),
             is_module: Cell::new(false),
             declared: RefCell::default(),
             modules: RefCell::default(),
         };
-        let mut files = self.files.borrow_mut();
         files.push(Rc::new(file));
-        let id = files.len() - 1;
         self.ids.borrow_mut().insert(path.to_owned(), id);
         id
     }
 
     /// The expression that a file is.
-    pub(super) fn root(&self, id: FileId) -> Option<Expr> {
-        self.file(id).root.expr()
+    pub(super) fn root(&self, id: FileId) -> Option<Node> {
+        self.file(id).root.expr(0)
     }
 
     pub(super) fn location(&self, span: Span) -> Location {

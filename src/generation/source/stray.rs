@@ -3,12 +3,11 @@
 
 use std::rc::Rc;
 
-use rnix::ast;
-use rnix::{SyntaxNode, TextSize};
-use rowan::ast::AstNode;
+use rnix::SyntaxKind::{NODE_APPLY, NODE_ATTRPATH, NODE_ATTRPATH_VALUE};
 
-use super::eval::{Evaluator, span_of};
+use super::eval::Evaluator;
 use super::sources::{File, WORD};
+use super::syntax::Node;
 use super::text::{FileId, excerpt_of};
 use super::value::Mystery;
 
@@ -30,12 +29,10 @@ pub(super) fn strays(evaluator: &Evaluator<'_>, id: FileId) -> Vec<Rc<Mystery>> 
         if !may_declare(&file, &key) {
             continue;
         }
-        let node = key
-            .ancestors()
-            .find(|node| ast::AttrpathValue::can_cast(node.kind()));
+        let node = key.ancestors().find(is_binding);
         strays.push(Rc::new(Mystery {
             reason: "stands where it cannot be told what becomes of it".to_owned(),
-            span: span_of(&key, id),
+            span: key.span(),
             node: node.map(|node| (node, Evaluator::file_env(id))),
         }));
     }
@@ -43,38 +40,38 @@ pub(super) fn strays(evaluator: &Evaluator<'_>, id: FileId) -> Vec<Rc<Mystery>> 
 }
 
 /// The attribute's name at an offset, where it is one that is given a value.
-fn key_at(file: &File, offset: u32) -> Option<SyntaxNode> {
-    let token = file
-        .root
-        .syntax()
-        .token_at_offset(TextSize::new(offset))
-        .right_biased()?;
+fn key_at(file: &File, offset: u32) -> Option<Node> {
+    let token = file.root.token_at(offset)?;
     if token.text() != WORD {
         return None;
     }
     let key = token.parent()?;
-    let path = key.parent().and_then(ast::Attrpath::cast)?;
-    path.syntax().parent().and_then(ast::AttrpathValue::cast)?;
+    let path = key.parent().filter(|path| path.kind() == NODE_ATTRPATH)?;
+    path.parent().filter(is_binding)?;
     Some(key)
 }
 
+fn is_binding(node: &Node) -> bool {
+    node.kind() == NODE_ATTRPATH_VALUE
+}
+
 /// Whether a key may declare migrations where it stands: not where its place in a module is known and is another option's.
-fn may_declare(file: &File, key: &SyntaxNode) -> bool {
+fn may_declare(file: &File, key: &Node) -> bool {
     let mut path: Vec<String> = Vec::new();
-    for binding in key.ancestors().filter_map(ast::AttrpathValue::cast) {
-        let Some(attrpath) = binding.attrpath() else {
+    for binding in key.ancestors().filter(is_binding) {
+        let Some(attrpath) = binding.child(NODE_ATTRPATH) else {
             continue;
         };
-        let end = key.text_range().end();
+        let end = key.span().end;
         let names = attrpath
             .attrs()
-            .take_while(|attr| path.is_empty() && attr.syntax().text_range().end() <= end || !path.is_empty())
-            .map(|attr| excerpt_of(attr.syntax()).trim_matches('"').to_owned());
+            .take_while(|attr| path.is_empty() && attr.span().end <= end || !path.is_empty())
+            .map(|attr| excerpt_of(&attr).trim_matches('"').to_owned());
         path.splice(0..0, names.collect::<Vec<_>>());
         if path.iter().any(|name| name == "options") || is_option(&binding) {
             return false;
         }
-        let start = binding.syntax().text_range().start().into();
+        let start = binding.span().start;
         if file.modules.borrow().contains(&start) {
             return is_ours(&path);
         }
@@ -93,11 +90,9 @@ fn is_ours(path: &[String]) -> bool {
     }
 }
 
-fn is_option(binding: &ast::AttrpathValue) -> bool {
-    let Some(ast::Expr::Apply(apply)) = binding.value() else {
-        return false;
-    };
+fn is_option(binding: &Node) -> bool {
+    let value = binding.expr(0).filter(|value| value.kind() == NODE_APPLY);
     // Its last word, and not its text: that may be as long as the file, and each key in it asks.
-    let word = apply.lambda().and_then(|function| function.syntax().last_token());
+    let word = value.and_then(|apply| Some(apply.expr(0)?.last_token()));
     word.is_some_and(|word| word.text().ends_with("mkOption"))
 }

@@ -1,15 +1,15 @@
 //! Owns the letters of string literals: escapes, and the indentation that `''` strings lose (Nix, `unescapeStr` and
 //! `stripIndentation`).
 
-use rnix::ast::{self, AstToken, Expr, InterpolPart};
-use rowan::ast::AstNode;
+use rnix::SyntaxKind::{NODE_INTERPOL, TOKEN_STRING_CONTENT};
+
+use super::syntax::Node;
 
 /// A stretch of a string.
-#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Piece {
     Letters(String),
     /// `${…}`.
-    Hole(Expr),
+    Hole(Node),
 }
 
 /// A stretch of an indented string.
@@ -18,25 +18,24 @@ enum Raw {
     Written(String),
     /// What an escape stands for.
     Escaped(String),
-    Hole(Expr),
+    Hole(Node),
 }
 
 /// The pieces of a string as Nix would join them; none where it is not whole.
-pub(super) fn pieces(string: &ast::Str) -> Option<Vec<Piece>> {
-    let is_indented = string.syntax().first_token()?.text() == "''";
+pub(super) fn pieces(string: &Node) -> Option<Vec<Piece>> {
+    let is_indented = string.text().starts_with("''");
     let mut raws = Vec::new();
     let mut pieces = Vec::new();
-    for (n, part) in string.parts().enumerate() {
-        match (part, is_indented) {
-            (InterpolPart::Interpolation(hole), true) => raws.push(Raw::Hole(hole.expr()?)),
-            (InterpolPart::Interpolation(hole), false) => pieces.push(Piece::Hole(hole.expr()?)),
-            (InterpolPart::Literal(text), true) => {
-                let text = text.syntax().text();
+    let parts = string.below(|kind| matches!(kind, TOKEN_STRING_CONTENT | NODE_INTERPOL));
+    for (n, part) in parts.enumerate() {
+        match (part.kind(), is_indented) {
+            (NODE_INTERPOL, true) => raws.push(Raw::Hole(part.expr(0)?)),
+            (NODE_INTERPOL, false) => pieces.push(Piece::Hole(part.expr(0)?)),
+            (_, true) => {
+                let text = part.text();
                 split(if n == 0 { without_first_line(text) } else { text }, &mut raws);
             }
-            (InterpolPart::Literal(text), false) => {
-                pieces.push(Piece::Letters(unescape(text.syntax().text())));
-            }
+            (_, false) => pieces.push(Piece::Letters(unescape(part.text()))),
         }
     }
     if is_indented {

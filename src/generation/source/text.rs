@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use miette::NamedSource;
-use rnix::SyntaxNode;
 
+use super::syntax::Node;
 use crate::model::Location;
 
 /// Which text of a reading.
@@ -64,17 +64,19 @@ const LONGEST: usize = 60;
 /// The words of a node on one line, cut to what fits into a sentence.
 ///
 /// No more of the node is looked at than that takes: nodes are within each other, and each of them may be shown.
-pub(super) fn excerpt_of(node: &SyntaxNode) -> String {
+pub(super) fn excerpt_of(node: &Node) -> String {
     const ENOUGH: usize = 16 * LONGEST;
     let mut text = String::new();
-    // The end of the walk is no error: enough was seen.
-    let _ = node.text().try_for_each_chunk(|chunk| {
+    for token in node.tokens() {
+        let chunk = token.text();
         match chunk.trim().is_empty() {
             true => text.push(' '),
             false => text.push_str(chunk),
         }
-        if text.len() > ENOUGH { Err(()) } else { Ok(()) }
-    });
+        if text.len() > ENOUGH {
+            break;
+        }
+    }
     excerpt(&text)
 }
 
@@ -98,6 +100,7 @@ pub(super) fn excerpt(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::syntax::Entries;
     use super::*;
 
     #[test]
@@ -122,7 +125,8 @@ mod tests {
             &format!("[ {} x ]", " ".repeat(2000)),
             &format!("[ {long} ]"),
         ] {
-            let node = rnix::Root::parse(text).syntax();
+            let entries = Entries::new(&rnix::Root::parse(text));
+            let node = Node::root(0, text.into(), entries);
             assert_eq!(excerpt_of(&node), excerpt(text));
         }
     }

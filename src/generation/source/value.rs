@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use rnix::SyntaxNode;
-use rnix::ast;
-
+use super::syntax::Node;
 use super::text::{FileId, Span};
 
 /// A value that is computed when it is asked for.
@@ -47,7 +45,7 @@ pub(super) enum Value {
     Path(Rc<PathBuf>),
     Set(Rc<Set>),
     List(Rc<List>),
-    Lambda(Rc<(ast::Lambda, Env)>),
+    Lambda(Rc<(Node, Env)>),
     /// A function of the language or of `lib`, with the arguments that it has so far.
     Function(&'static Function, Rc<[ThunkId]>),
     Given(Given),
@@ -180,13 +178,12 @@ impl PartialEq for Condition {
 }
 
 /// What could not be told.
-#[derive(Debug)]
 pub(super) struct Mystery {
     /// Why, as a clause.
     pub(super) reason: String,
     pub(super) span: Span,
     /// The expression, to look for literals in.
-    pub(super) node: Option<(SyntaxNode, Env)>,
+    pub(super) node: Option<(Node, Env)>,
 }
 
 impl Value {

@@ -1,0 +1,204 @@
+//! Owns the trees of texts as the reader walks them. rnix parses; its tree is copied into one list, since each step of a walk
+//! over rnix's own allocates, and since a list is handed from thread to thread and freed at once. Knows no value.
+
+use std::iter::successors;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rnix::{NixLanguage, Parse, Root, SyntaxKind, ast};
+use rowan::ast::AstNode;
+use rowan::{GreenNodeData, Language, NodeOrToken};
+
+use super::text::{FileId, Span};
+
+/// The tree of a text: its nodes and tokens in the order in which they begin, each before those within it.
+pub(super) struct Entries(Vec<Entry>);
+
+struct Entry {
+    kind: SyntaxKind,
+    /// Where it begins and ends in the text, in bytes.
+    start: u32,
+    end: u32,
+    /// The root is its own.
+    parent: u32,
+    /// The first entry behind all that are within it.
+    next: u32,
+}
+
+impl Entries {
+    pub(super) fn new(parse: &Parse<Root>) -> Self {
+        let mut entries = Self(Vec::new());
+        entries.copy(&parse.syntax().green(), 0, 0);
+        entries
+    }
+
+    /// Copies a node that begins somewhere; where it ends.
+    fn copy(&mut self, node: &GreenNodeData, parent: u32, start: u32) -> u32 {
+        let at = self.push(node.kind(), parent, start, start);
+        let mut end = start;
+        for child in node.children() {
+            end = match child {
+                NodeOrToken::Node(node) => self.copy(node, at, end),
+                NodeOrToken::Token(token) => {
+                    let token_end = end + u32::from(token.text_len());
+                    self.push(token.kind(), at, end, token_end);
+                    token_end
+                }
+            };
+        }
+        let next = self.0.len() as u32;
+        let entry = &mut self.0[at as usize];
+        (entry.end, entry.next) = (end, next);
+        end
+    }
+
+    fn push(&mut self, kind: rowan::SyntaxKind, parent: u32, start: u32, end: u32) -> u32 {
+        // Files are far shorter than 4 GiB, and no longer than that is their tree.
+        let at = self.0.len() as u32;
+        self.0.push(Entry {
+            kind: NixLanguage::kind_from_raw(kind),
+            start,
+            end,
+            parent,
+            next: at + 1,
+        });
+        at
+    }
+}
+
+/// A tree with its text.
+struct Tree {
+    file: FileId,
+    text: Arc<str>,
+    entries: Entries,
+}
+
+/// A node or a token of a tree.
+#[derive(Clone)]
+pub(super) struct Node {
+    tree: Rc<Tree>,
+    at: u32,
+}
+
+impl Node {
+    /// The root of a text's tree.
+    pub(super) fn root(file: FileId, text: Arc<str>, entries: Entries) -> Self {
+        Self {
+            tree: Rc::new(Tree { file, text, entries }),
+            at: 0,
+        }
+    }
+
+    fn entry(&self) -> &Entry {
+        &self.tree.entries.0[self.at as usize]
+    }
+
+    fn other(&self, at: u32) -> Self {
+        Self {
+            tree: Rc::clone(&self.tree),
+            at,
+        }
+    }
+
+    pub(super) fn kind(&self) -> SyntaxKind {
+        self.entry().kind
+    }
+
+    pub(super) fn span(&self) -> Span {
+        let &Entry { start, end, .. } = self.entry();
+        let file = self.tree.file;
+        Span { file, start, end }
+    }
+
+    pub(super) fn text(&self) -> &str {
+        let &Entry { start, end, .. } = self.entry();
+        &self.tree.text[start as usize..end as usize]
+    }
+
+    pub(super) fn parent(&self) -> Option<Self> {
+        (self.at != 0).then(|| self.other(self.entry().parent))
+    }
+
+    /// The node itself and what it is within, from the inside.
+    pub(super) fn ancestors(&self) -> impl Iterator<Item = Self> {
+        successors(Some(self.clone()), Self::parent)
+    }
+
+    /// The nodes and tokens right below.
+    pub(super) fn children(&self) -> impl Iterator<Item = Self> {
+        self.below(|_| true)
+    }
+
+    /// Those right below whose kind is wanted.
+    pub(super) fn below(&self, wanted: impl Fn(SyntaxKind) -> bool) -> impl Iterator<Item = Self> {
+        let entries = &self.tree.entries.0;
+        let end = self.entry().next;
+        let first = Some(self.at + 1).filter(|&first| first < end);
+        let all = successors(first, move |&at| {
+            Some(entries[at as usize].next).filter(|&next| next < end)
+        });
+        all.filter(move |&at| wanted(entries[at as usize].kind))
+            .map(|at| self.other(at))
+    }
+
+    /// The first of a kind right below.
+    pub(super) fn child(&self, kind: SyntaxKind) -> Option<Self> {
+        self.below(|other| other == kind).next()
+    }
+
+    /// An expression right below, counted from 0.
+    pub(super) fn expr(&self, n: usize) -> Option<Self> {
+        self.exprs().nth(n)
+    }
+
+    /// The expressions right below.
+    pub(super) fn exprs(&self) -> impl Iterator<Item = Self> {
+        self.below(ast::Expr::can_cast)
+    }
+
+    /// The names right below: of an attribute path, or of `inherit`.
+    pub(super) fn attrs(&self) -> impl Iterator<Item = Self> {
+        self.below(ast::Attr::can_cast)
+    }
+
+    /// The tokens at any depth.
+    pub(super) fn tokens(&self) -> impl Iterator<Item = Self> {
+        self.descendants(|_| false).filter(Self::is_token)
+    }
+
+    /// The node itself and all that is within it, each before what is within it, but for what is skipped and what is in that.
+    pub(super) fn descendants(&self, skipped: impl Fn(&Self) -> bool) -> impl Iterator<Item = Self> {
+        let end = self.entry().next;
+        let mut at = self.at;
+        std::iter::from_fn(move || {
+            while at < end {
+                let node = self.other(at);
+                if !skipped(&node) {
+                    at += 1;
+                    return Some(node);
+                }
+                at = node.entry().next;
+            }
+            None
+        })
+    }
+
+    /// A node of a text that is Nix has tokens within it.
+    fn is_token(&self) -> bool {
+        self.entry().next == self.at + 1
+    }
+
+    /// The last token within a node, and a token itself.
+    pub(super) fn last_token(&self) -> Self {
+        self.other(self.entry().next - 1)
+    }
+
+    /// The token that a byte of the text is in.
+    pub(super) fn token_at(&self, offset: u32) -> Option<Self> {
+        let entries = &self.tree.entries.0;
+        let behind = entries.partition_point(|entry| entry.start <= offset);
+        // Of those that begin with one byte the token is the last.
+        let at = behind.checked_sub(1)?;
+        (offset < entries[at].end).then(|| self.other(at as u32))
+    }
+}

@@ -1,6 +1,5 @@
 //! Owns where source text comes from: a directory tree on disk. Lists and reads; knows nothing of Nix.
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -63,25 +62,9 @@ impl Tree for Disk {
     }
 
     fn nix_files(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
-        let mut files = BTreeSet::new();
-        // Linked directories are not entered, so there is no way round in circles.
-        let mut directories = vec![directory.to_owned()];
-        while let Some(directory) = directories.pop() {
-            for entry in fs::read_dir(&directory)? {
-                let entry = entry?;
-                if is_skipped(&entry.file_name()) {
-                    continue;
-                }
-                let path = entry.path();
-                let kind = entry.file_type()?;
-                if kind.is_dir() {
-                    directories.push(path);
-                } else if is_nix(&path) && (kind.is_file() || kind.is_symlink() && path.is_file()) {
-                    files.insert(path);
-                }
-            }
-        }
-        Ok(files.into_iter().collect())
+        let mut files = Vec::new();
+        walk(directory, &mut files)?;
+        Ok(files)
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -95,6 +78,29 @@ impl Tree for Disk {
     fn name(&self, path: &Path) -> String {
         path.display().to_string()
     }
+}
+
+/// Adds the files below a directory in the order of their paths. Linked directories are not entered, so there is no way round
+/// in circles.
+fn walk(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if !is_skipped(&name) {
+            entries.push((name, entry.file_type()?));
+        }
+    }
+    entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    for (name, kind) in entries {
+        let path = directory.join(name);
+        if kind.is_dir() {
+            walk(&path, files)?;
+        } else if is_nix(&path) && (kind.is_file() || kind.is_symlink() && path.is_file()) {
+            files.push(path);
+        }
+    }
+    Ok(())
 }
 
 /// No files at all.

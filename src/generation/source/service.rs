@@ -140,7 +140,6 @@ impl<'e, 't> Merge<'e, 't> {
 
     fn service(&mut self, name: &ServiceName, raws: &[Raw]) -> Outcome<Service> {
         let parts = self.parts(name, raws)?;
-        let option = |option: &str| format!("`migrations.{name}.{option}`");
         let mut steps = self.steps(
             name,
             parts.options.get("steps").map_or(&[], Vec::as_slice),
@@ -172,32 +171,53 @@ impl<'e, 't> Merge<'e, 't> {
         };
         let of = |name: &str| parts.options.get(name).map_or(&[][..], Vec::as_slice);
         let evaluator = self.evaluator;
-        let units = evaluator.units(&option("requiredBy"), of("requiredBy"), context)?;
+        let units = evaluator.units(
+            format_args!("`migrations.{name}.requiredBy`"),
+            of("requiredBy"),
+            context,
+        )?;
         service.units = match units {
             Setting::Unset => format!("{name}.service")
                 .parse()
                 .map_or(Setting::Unset, |unit| Setting::Set(BTreeSet::from([unit]))),
             units => units,
         };
-        service.requires = match evaluator.units(&option("requires"), of("requires"), context)? {
+        service.requires = match evaluator.units(
+            format_args!("`migrations.{name}.requires`"),
+            of("requires"),
+            context,
+        )? {
             Setting::Set(none) if none.is_empty() => Setting::Unset,
             requires => requires,
         };
-        let directories = evaluator.words(&option("stateDirectories"), of("stateDirectories"), context)?;
+        let directories = evaluator.words(
+            format_args!("`migrations.{name}.stateDirectories`"),
+            of("stateDirectories"),
+            context,
+        )?;
         service.state_directories = match directories {
             Setting::Unset => Setting::Unset,
             Setting::Unknown(unknown) => Setting::Unknown(unknown),
             Setting::Set(none) if none.is_empty() => Setting::Unset,
             Setting::Set(words) => Setting::Set(words.into_iter().map(|(word, _)| word).collect()),
         };
-        service.package = evaluator.package(&option("package"), of("package"), context)?;
-        service.detect = evaluator.text(&option("detect"), of("detect"), context)?;
-        service.oldest = match evaluator.word(&option("oldest"), of("oldest"), context)? {
-            (Setting::Set(word), Some(span)) => Setting::Set(evaluator.version(&word, span)?),
-            (Setting::Unknown(unknown), _) => Setting::Unknown(unknown),
-            (Setting::Set(_) | Setting::Unset, _) => Setting::Unset,
-        };
-        if let Setting::Set(words) = evaluator.words(&option("acknowledge"), of("acknowledge"), context)? {
+        service.package = evaluator.package(
+            format_args!("`migrations.{name}.package`"),
+            of("package"),
+            context,
+        )?;
+        service.detect = evaluator.text(format_args!("`migrations.{name}.detect`"), of("detect"), context)?;
+        service.oldest =
+            match evaluator.word(format_args!("`migrations.{name}.oldest`"), of("oldest"), context)? {
+                (Setting::Set(word), Some(span)) => Setting::Set(evaluator.version(&word, span)?),
+                (Setting::Unknown(unknown), _) => Setting::Unknown(unknown),
+                (Setting::Set(_) | Setting::Unset, _) => Setting::Unset,
+            };
+        if let Setting::Set(words) = evaluator.words(
+            format_args!("`migrations.{name}.acknowledge`"),
+            of("acknowledge"),
+            context,
+        )? {
             for (word, span) in words {
                 service.acknowledge.insert(evaluator.version(&word, span)?);
             }
@@ -294,11 +314,9 @@ impl<'e, 't> Merge<'e, 't> {
             }
             Value::Null => {}
             other => {
-                let option = format!("`migrations.{name}`");
-                return Err(self
-                    .evaluator
-                    .wrong(&option, "a set or a list", other, span)
-                    .into());
+                let option = format_args!("`migrations.{name}`");
+                let wrong = self.evaluator.wrong(option, "a set or a list", other, span);
+                return Err(wrong.into());
             }
         }
         Ok(())
@@ -346,11 +364,9 @@ impl<'e, 't> Merge<'e, 't> {
                     );
                 }
                 other => {
-                    let option = format!("`migrations.{name}.steps`");
-                    return Err(self
-                        .evaluator
-                        .wrong(&option, "a set or a list", other, span)
-                        .into());
+                    let option = format_args!("`migrations.{name}.steps`");
+                    let wrong = self.evaluator.wrong(option, "a set or a list", other, span);
+                    return Err(wrong.into());
                 }
             }
         }
@@ -395,8 +411,8 @@ impl<'e, 't> Merge<'e, 't> {
                 return Ok(());
             }
             other => {
-                let option = format!("a migration of `migrations.{name}`");
-                return Err(self.evaluator.wrong(&option, "a set", other, span).into());
+                let option = format_args!("a migration of `migrations.{name}`");
+                return Err(self.evaluator.wrong(option, "a set", other, span).into());
             }
         };
         let Some(entry) = set.entries.get("version") else {
@@ -425,8 +441,8 @@ impl<'e, 't> Merge<'e, 't> {
                 self.written(&mystery, &self.evaluator.versions_of(entry.value), steps);
             }
             other => {
-                let option = format!("the version of a migration of `migrations.{name}`");
-                return Err(self.evaluator.wrong(&option, "a string", &other, at).into());
+                let option = format_args!("the version of a migration of `migrations.{name}`");
+                return Err(self.evaluator.wrong(option, "a string", &other, at).into());
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Owns what the definitions of a single option come to: unset, set, or unknown. Refuses what the module system would refuse.
 
 use std::collections::BTreeSet;
+use std::fmt::Arguments;
 use std::rc::Rc;
 
 use super::definition::{Raw, any_of, contradicts, without};
@@ -33,18 +34,18 @@ impl Evaluator<'_> {
     fn leaf(&self, raws: &[Raw], context: Context<'_>) -> Outcome<Leaf> {
         let mut definitions = self.definitions(raws)?;
         definitions.retain(|definition| !contradicts(&[context.base, &definition.conditions].concat()));
-        let values = definitions
-            .iter()
-            .map(|definition| (definition.value.clone(), self.span(definition.thunk)))
-            .collect();
-        let open = any_of(definitions.iter().map(|definition| &definition.conditions[..]));
-        let open = without(&open, context.base);
         if definitions.is_empty() {
             return Ok(match context.rest.first() {
                 Some(rest) => Leaf::Unknown(self.unknown(rest)),
                 None => Leaf::Unset,
             });
         }
+        let values = definitions
+            .iter()
+            .map(|definition| (definition.value.clone(), self.span(definition.thunk)))
+            .collect();
+        let open = any_of(definitions.iter().map(|definition| &definition.conditions[..]));
+        let open = without(&open, context.base);
         if !open.is_empty() {
             return Ok(Leaf::Unknown(self.open(&open)));
         }
@@ -59,7 +60,12 @@ impl Evaluator<'_> {
     }
 
     /// A text: a script, a warning.
-    pub(super) fn text(&self, option: &str, raws: &[Raw], context: Context<'_>) -> Outcome<Setting<Text>> {
+    pub(super) fn text(
+        &self,
+        option: Arguments<'_>,
+        raws: &[Raw],
+        context: Context<'_>,
+    ) -> Outcome<Setting<Text>> {
         let (values, certain) = match self.leaf(raws, context)? {
             Leaf::Unset => return Ok(Setting::Unset),
             Leaf::Unknown(unknown) => return Ok(Setting::Unknown(unknown)),
@@ -104,7 +110,7 @@ impl Evaluator<'_> {
     /// A word, of which all letters must be known.
     pub(super) fn word(
         &self,
-        option: &str,
+        option: Arguments<'_>,
         raws: &[Raw],
         context: Context<'_>,
     ) -> Outcome<(Setting<String>, Option<Span>)> {
@@ -122,7 +128,12 @@ impl Evaluator<'_> {
     }
 
     /// A flag that is off unless it is set to true.
-    pub(super) fn flag(&self, option: &str, raws: &[Raw], context: Context<'_>) -> Outcome<Setting<()>> {
+    pub(super) fn flag(
+        &self,
+        option: Arguments<'_>,
+        raws: &[Raw],
+        context: Context<'_>,
+    ) -> Outcome<Setting<()>> {
         let values = match self.leaf(raws, context)? {
             Leaf::Unset => return Ok(Setting::Unset),
             Leaf::Unknown(unknown) => return Ok(Setting::Unknown(unknown)),
@@ -151,7 +162,7 @@ impl Evaluator<'_> {
     /// The strings of a list, in the order of their definitions, each once, with their places.
     pub(super) fn words(
         &self,
-        option: &str,
+        option: Arguments<'_>,
         raws: &[Raw],
         context: Context<'_>,
     ) -> Outcome<Setting<Vec<(String, Span)>>> {
@@ -199,7 +210,7 @@ impl Evaluator<'_> {
 
     pub(super) fn units(
         &self,
-        option: &str,
+        option: Arguments<'_>,
         raws: &[Raw],
         context: Context<'_>,
     ) -> Outcome<Setting<BTreeSet<UnitName>>> {
@@ -227,7 +238,7 @@ impl Evaluator<'_> {
     /// The package whose data it is: known only where its attribute in `pkgs` says it.
     pub(super) fn package(
         &self,
-        option: &str,
+        option: Arguments<'_>,
         raws: &[Raw],
         context: Context<'_>,
     ) -> Outcome<Setting<Program>> {
@@ -283,18 +294,24 @@ impl Evaluator<'_> {
         }
     }
 
-    pub(super) fn wrong(&self, option: &str, expected: &'static str, value: &Value, span: Span) -> TextError {
+    pub(super) fn wrong(
+        &self,
+        option: Arguments<'_>,
+        expected: &'static str,
+        value: &Value,
+        span: Span,
+    ) -> TextError {
         let fault = Fault::Type {
-            option: option.to_owned(),
+            option: option.to_string(),
             expected,
             found: value.kind(),
         };
         TextError::new(fault, self.sources.spot(span), "here")
     }
 
-    pub(super) fn conflict(&self, option: &str, first: Span, second: Span) -> TextError {
+    pub(super) fn conflict(&self, option: Arguments<'_>, first: Span, second: Span) -> TextError {
         let fault = Fault::Conflict {
-            option: option.to_owned(),
+            option: option.to_string(),
         };
         TextError::new(fault, self.sources.spot(second), "defined again")
             .with(self.sources.spot(first), "first defined")

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use memchr::memmem;
 use miette::SourceSpan;
 
 use super::error::{SourceError, Spot};
@@ -122,7 +123,10 @@ impl<'t> Sources<'t> {
 
     fn candidate(&self, path: &Path) -> Result<Option<SourceText>, SourceError> {
         let bytes = self.bytes(path)?;
-        if !mentions(&bytes, WORD) && !mentions(&bytes, "imports") {
+        if memmem::find(&bytes, WORD.as_bytes())
+            .or_else(|| memmem::find(&bytes, b"imports"))
+            .is_none()
+        {
             return Ok(None);
         }
         let text = self.decode(path, bytes)?;
@@ -192,20 +196,4 @@ impl<'t> Sources<'t> {
             span: SourceSpan::from(span.start as usize..span.end as usize),
         }
     }
-}
-
-/// Whether a word occurs, as anything at all.
-pub(super) fn mentions(bytes: &[u8], word: &str) -> bool {
-    let word = word.as_bytes();
-    let Some((&first, rest)) = word.split_first() else {
-        return true;
-    };
-    let mut bytes = bytes;
-    while let Some(at) = bytes.iter().position(|&byte| byte == first) {
-        bytes = &bytes[at + 1..];
-        if bytes.starts_with(rest) {
-            return true;
-        }
-    }
-    false
 }

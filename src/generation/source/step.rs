@@ -1,6 +1,7 @@
 //! Owns what the definitions of one migration come to.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Arguments};
 use std::rc::Rc;
 
 use super::definition::{Definition, Raw, any_of, prioritized};
@@ -23,8 +24,15 @@ pub(super) struct StepDefinition {
 /// The reading of one migration.
 pub(super) struct Step<'e, 't> {
     evaluator: &'e Evaluator<'t>,
-    option: String,
+    service: &'e ServiceName,
     version: Version,
+}
+
+/// The option that it is.
+impl fmt::Display for Step<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "migrations.{}.steps.\"{}\"", self.service, self.version)
+    }
 }
 
 /// Attributes by name, and what may add to them.
@@ -41,10 +49,10 @@ impl StepDefinition {
 }
 
 impl<'e, 't> Step<'e, 't> {
-    pub(super) fn new(evaluator: &'e Evaluator<'t>, service: &ServiceName, version: Version) -> Self {
+    pub(super) fn new(evaluator: &'e Evaluator<'t>, service: &'e ServiceName, version: Version) -> Self {
         Self {
             evaluator,
-            option: format!("migrations.{service}.steps.\"{version}\""),
+            service,
             version,
         }
     }
@@ -75,7 +83,7 @@ impl<'e, 't> Step<'e, 't> {
         };
         let all: Vec<Definition> = definitions.iter().map(|one| one.definition.clone()).collect();
         let conditions = any_of(all.iter().map(|definition| &definition.conditions[..]));
-        let parts = self.parts(&self.option, &prioritized(all))?;
+        let parts = self.parts(format_args!("{self}"), &prioritized(all))?;
         let mut migration = Migration::new(self.version);
         migration.origin = Some(self.origin(definitions, first));
         if !conditions.is_empty() {
@@ -89,11 +97,11 @@ impl<'e, 't> Step<'e, 't> {
             rest: &parts.rest,
         };
         let of = |name: &str| parts.options.get(name).map_or(&[][..], Vec::as_slice);
-        let option = |name: &str| format!("`{}.{name}`", self.option);
-        migration.program = self.evaluator.word(&option("program"), of("program"), context)?.0;
-        migration.cumulative = self
-            .evaluator
-            .flag(&option("cumulative"), of("cumulative"), context)?;
+        let program = format_args!("`{self}.program`");
+        migration.program = self.evaluator.word(program, of("program"), context)?.0;
+        migration.cumulative =
+            self.evaluator
+                .flag(format_args!("`{self}.cumulative`"), of("cumulative"), context)?;
         for direction in [Direction::Up, Direction::Down] {
             let raws = of(direction.name());
             *migration.action_mut(direction) = self.action(direction, raws, context, notes)?;
@@ -101,8 +109,7 @@ impl<'e, 't> Step<'e, 't> {
         for name in parts.options.keys() {
             if !["version", "origin", "program", "cumulative", "up", "down"].contains(&&**name) {
                 notes.push(format!(
-                    "{} is no option of a migration, and is not read",
-                    option(name)
+                    "`{self}.{name}` is no option of a migration, and is not read"
                 ));
             }
         }
@@ -123,8 +130,8 @@ impl<'e, 't> Step<'e, 't> {
         context: Context<'_>,
         notes: &mut Vec<String>,
     ) -> Outcome<Action> {
-        let own = format!("{}.{}", self.option, direction.name());
-        let mut parts = self.parts(&own, &self.evaluator.definitions(raws)?)?;
+        let own = format_args!("{self}.{}", direction.name());
+        let mut parts = self.parts(own, &self.evaluator.definitions(raws)?)?;
         parts.rest.extend(context.rest.iter().cloned());
         let context = Context {
             rest: &parts.rest,
@@ -134,9 +141,8 @@ impl<'e, 't> Step<'e, 't> {
         let mut digester = Some(Digester::default());
         for part in Part::ALL {
             let raws = parts.options.get(part.name()).map_or(&[][..], Vec::as_slice);
-            let setting = self
-                .evaluator
-                .text(&format!("`{own}.{}`", part.name()), raws, context)?;
+            let option = format_args!("`{own}.{}`", part.name());
+            let setting = self.evaluator.text(option, raws, context)?;
             match (&setting, digester.as_mut()) {
                 (Setting::Unset, _) | (_, None) => {}
                 (Setting::Set(text), Some(open)) => match &text.text {
@@ -159,7 +165,7 @@ impl<'e, 't> Step<'e, 't> {
     }
 
     /// Sorts what is said of a migration, or of an action, by option.
-    fn parts(&self, option: &str, definitions: &[Definition]) -> Outcome<Parts> {
+    fn parts(&self, option: Arguments<'_>, definitions: &[Definition]) -> Outcome<Parts> {
         let mut parts = Parts::default();
         for definition in definitions {
             let span = self.evaluator.span(definition.thunk);
@@ -175,8 +181,8 @@ impl<'e, 't> Step<'e, 't> {
                     parts.rest.push(self.evaluator.mystery_of(value, span));
                 }
                 other => {
-                    let option = format!("`{option}`");
-                    return Err(self.evaluator.wrong(&option, "a set", other, span).into());
+                    let option = format_args!("`{option}`");
+                    return Err(self.evaluator.wrong(option, "a set", other, span).into());
                 }
             }
         }

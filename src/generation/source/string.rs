@@ -55,18 +55,21 @@ fn without_first_line(text: &str) -> &str {
 /// The letters of a `"…"` string.
 fn unescape(text: &str) -> String {
     let mut letters = String::with_capacity(text.len());
-    let mut rest = text.chars().peekable();
-    while let Some(letter) = rest.next() {
-        match letter {
-            '\\' => letters.extend(rest.next().map(escaped)),
+    let mut rest = text;
+    while let Some(at) = rest.find(['\\', '\r']) {
+        letters.push_str(&rest[..at]);
+        let mut behind = rest[at..].chars();
+        if behind.next() == Some('\\') {
+            letters.extend(behind.next().map(escaped));
+            rest = behind.as_str();
+        } else {
             // Nix reads the line ends of other systems as its own.
-            '\r' => {
-                rest.next_if_eq(&'\n');
-                letters.push('\n');
-            }
-            letter => letters.push(letter),
+            letters.push('\n');
+            rest = behind.as_str();
+            rest = rest.strip_prefix('\n').unwrap_or(rest);
         }
     }
+    letters.push_str(rest);
     letters
 }
 
@@ -125,22 +128,27 @@ fn indentation(raws: &[Raw]) -> usize {
             }
             continue;
         };
-        for letter in text.chars() {
-            match letter {
-                '\n' => {
-                    is_start = true;
-                    current = 0;
-                }
-                ' ' if is_start => current += 1,
-                _ if is_start => {
+        for (n, line) in text.split('\n').enumerate() {
+            if n > 0 {
+                is_start = true;
+                current = 0;
+            }
+            if is_start {
+                let spaces = spaces(line);
+                current += spaces;
+                if spaces < line.len() {
                     is_start = false;
                     least = least.min(current);
                 }
-                _ => {}
             }
         }
     }
     least
+}
+
+/// How many spaces a line begins with.
+fn spaces(line: &str) -> usize {
+    line.bytes().take_while(|&byte| byte == b' ').count()
 }
 
 /// Takes the indentation away. A line that an escape begins loses it too: so does Nix's.
@@ -148,30 +156,33 @@ fn strip(raws: Vec<Raw>) -> Vec<Piece> {
     let least = indentation(&raws);
     let mut pieces = Vec::with_capacity(raws.len());
     let mut is_start = true;
-    let mut dropped = 0;
+    // How many spaces the line has begun with so far.
+    let mut seen = 0;
     let count = raws.len();
     for (n, raw) in raws.into_iter().enumerate() {
         let text = match raw {
             Raw::Hole(hole) => {
                 is_start = false;
-                dropped = 0;
                 pieces.push(Piece::Hole(hole));
                 continue;
             }
             Raw::Written(text) | Raw::Escaped(text) => text,
         };
         let mut letters = String::with_capacity(text.len());
-        for letter in text.chars() {
-            let is_dropped = is_start && letter == ' ' && dropped < least;
-            if is_start && letter == ' ' {
-                dropped += 1;
-            } else {
-                is_start = letter == '\n';
-                dropped = 0;
+        for (n, line) in text.split('\n').enumerate() {
+            if n > 0 {
+                letters.push('\n');
+                is_start = true;
+                seen = 0;
             }
-            if !is_dropped {
-                letters.push(letter);
+            let mut kept = line;
+            if is_start {
+                let spaces = spaces(line);
+                kept = &line[spaces.min(least.saturating_sub(seen))..];
+                seen += spaces;
+                is_start = spaces == line.len();
             }
+            letters.push_str(kept);
         }
         // The line of the closing `''`.
         if n + 1 == count

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use memchr::memchr_iter;
 use miette::NamedSource;
 
 use super::syntax::Node;
@@ -38,9 +39,8 @@ impl SourceText {
     /// The place of a byte: line and column, both from 1, the column in characters.
     pub(super) fn location(&self, offset: u32) -> Location {
         let lines = self.lines.get_or_init(|| {
-            let ends = self.text.bytes().zip(1_u32..);
-            let begins = ends.filter(|&(byte, _)| byte == b'\n').map(|(_, next)| next);
-            std::iter::once(0).chain(begins).collect()
+            let ends = memchr_iter(b'\n', self.text.as_bytes());
+            std::iter::once(0).chain(ends.map(|end| end as u32 + 1)).collect()
         });
         let line = lines.partition_point(|&begin| begin <= offset);
         let begin = lines[line - 1] as usize;

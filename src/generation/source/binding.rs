@@ -1,6 +1,6 @@
 //! Owns sets and `let`s as they are written: attribute paths, `inherit`, `rec`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use rnix::SyntaxKind::{
@@ -12,13 +12,16 @@ use super::syntax::Node;
 use super::text::{Span, excerpt_of};
 use super::value::{Entry, Env, Item, Key, List, Mystery, Names, Set, ThunkId, Value};
 
-/// The rest of an attribute path and its value.
+/// An attribute path from one of its names on, and its value.
 #[derive(Clone)]
 pub(super) struct Binding {
-    path: Rc<[Node]>,
-    at: usize,
+    /// None where nothing is left of the path.
+    attr: Option<Node>,
     pub(super) value: Node,
 }
+
+/// A binding by the first name of its path, and what follows the name.
+type Named = (Rc<str>, Key, Binding);
 
 impl Evaluator<'_> {
     pub(super) fn recursive(&self, entries: &Node, env: Env) -> Outcome<(Env, Set)> {
@@ -53,11 +56,8 @@ impl Evaluator<'_> {
             if entry.kind() == NODE_INHERIT {
                 self.inherit(&entry, inner, outer, &mut set)?;
             } else if let (Some(path), Some(value)) = (entry.child(NODE_ATTRPATH), entry.expr(0)) {
-                bindings.push(Binding {
-                    path: path.attrs().collect(),
-                    at: 0,
-                    value,
-                });
+                let attr = path.attrs().next();
+                bindings.push(Binding { attr, value });
             }
         }
         self.group(bindings, inner, &mut set)?;
@@ -89,10 +89,10 @@ impl Evaluator<'_> {
                 Entry {
                     value,
                     conditions: Vec::new(),
-                    keys: vec![Key {
+                    keys: Rc::new([Key {
                         span,
                         path: span.start,
-                    }],
+                    }]),
                 },
             );
         }
@@ -101,21 +101,20 @@ impl Evaluator<'_> {
 
     pub(super) fn nested(&self, bindings: &[Binding], env: Env) -> Outcome<Value> {
         let mut set = Set::default();
-        self.group(bindings.to_vec(), env, &mut set)?;
+        self.group(bindings.iter().cloned(), env, &mut set)?;
         Ok(Value::Set(Rc::new(set)))
     }
 
     /// The value of a name that stands at the beginning of one or several attribute paths.
-    fn joined(&self, bindings: Vec<Binding>, env: Env, span: Span) -> ThunkId {
-        let (whole, nested): (Vec<_>, Vec<_>) = bindings
-            .into_iter()
-            .partition(|binding| binding.at == binding.path.len());
+    fn joined(&self, bindings: &[Named], env: Env, span: Span) -> ThunkId {
+        let whole = bindings.iter().filter(|(.., binding)| binding.attr.is_none());
         let mut values: Vec<ThunkId> = whole
-            .into_iter()
-            .map(|binding| self.delay(binding.value, env))
+            .map(|(.., binding)| self.delay(binding.value.clone(), env))
             .collect();
-        if !nested.is_empty() {
-            values.push(self.add(Source::Bindings(nested.into(), env), State::Waiting, span));
+        if values.len() < bindings.len() {
+            let nested = bindings.iter().map(|(.., binding)| binding);
+            let nested = nested.filter(|binding| binding.attr.is_some()).cloned();
+            values.push(self.add(Source::Bindings(nested.collect(), env), State::Waiting, span));
         }
         if let [value] = values[..] {
             return value;
@@ -134,47 +133,42 @@ impl Evaluator<'_> {
     }
 
     /// Puts attribute paths into a set by their first names.
-    fn group(&self, bindings: Vec<Binding>, env: Env, set: &mut Set) -> Outcome<()> {
-        let mut named: BTreeMap<Rc<str>, (Vec<Binding>, Vec<Key>)> = BTreeMap::new();
+    fn group(&self, bindings: impl IntoIterator<Item = Binding>, env: Env, set: &mut Set) -> Outcome<()> {
+        let mut named: Vec<Named> = Vec::new();
         for binding in bindings {
-            let Some(attr) = binding.path.get(binding.at) else {
-                continue;
-            };
+            let Some(attr) = binding.attr else { continue };
             let span = attr.span();
-            match self.attr_name(attr, env)? {
+            match self.attr_name(&attr, env)? {
                 Some(Some(name)) => {
-                    let begin = binding.path.first().unwrap_or(attr);
-                    let key = Key {
-                        span,
-                        path: begin.span().start,
-                    };
+                    let path = attr.parent().map_or(span.start, |path| path.span().start);
                     let next = Binding {
-                        at: binding.at + 1,
+                        attr: attr.next_attr(),
                         ..binding
                     };
-                    let (bindings, keys) = named.entry(name).or_default();
-                    bindings.push(next);
-                    keys.push(key);
+                    named.push((name, Key { span, path }, next));
                 }
                 // `${null}` leaves the attribute out.
                 Some(None) => {}
                 None => {
                     let node = attr.ancestors().find(|node| node.kind() == NODE_ATTRPATH_VALUE);
                     set.rest.push(Rc::new(Mystery {
-                        reason: format!("depends on `{}`", excerpt_of(attr)),
+                        reason: format!("depends on `{}`", excerpt_of(&attr)),
                         span,
                         node: node.map(|node| (node, env)),
                     }));
                 }
             }
         }
-        for (name, (bindings, keys)) in named {
+        // Paths with the same first name stay in their order.
+        named.sort_by(|(one, ..), (other, ..)| one.cmp(other));
+        for same in named.chunk_by(|(one, ..), (other, ..)| one == other) {
+            let (name, first, _) = &same[0];
             let entry = Entry {
-                value: self.joined(bindings, env, keys[0].span),
+                value: self.joined(same, env, first.span),
                 conditions: Vec::new(),
-                keys,
+                keys: same.iter().map(|&(_, key, _)| key).collect(),
             };
-            set.entries.insert(name, entry);
+            set.entries.insert(Rc::clone(name), entry);
         }
         Ok(())
     }

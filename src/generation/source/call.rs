@@ -153,10 +153,10 @@ impl Call<'_, '_> {
                 let entry = Entry {
                     value,
                     conditions: item.conditions,
-                    keys: vec![Key {
+                    keys: Rc::new([Key {
                         span,
                         path: span.start,
-                    }],
+                    }]),
                 };
                 // Of two pairs of one name the first counts.
                 set.entries.entry(name).or_insert(entry);
@@ -172,10 +172,10 @@ impl Call<'_, '_> {
             Entry {
                 value: thunk,
                 conditions: Vec::new(),
-                keys: vec![Key {
+                keys: Rc::new([Key {
                     span,
                     path: span.start,
-                }],
+                }]),
             }
         };
         Value::Set(Rc::new(Set {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::eval::{Evaluator, Outcome, unknown};
 use super::text::Span;
-use super::value::{Condition, Entry, Item, List, Mystery, Set, ThunkId, Value};
+use super::value::{Condition, Entry, Item, Key, List, Mystery, Set, ThunkId, Value};
 
 impl Evaluator<'_> {
     /// A value as a set.
@@ -41,7 +41,7 @@ impl Evaluator<'_> {
                             let both = Value::Either(Rc::clone(&conditions), entry.value, there.value);
                             there.value = self.done(both, span);
                             there.conditions.retain(|condition| !negation.contains(condition));
-                            there.keys.extend(entry.keys);
+                            there.keys = joined(&there.keys, &entry.keys);
                         }
                         None => {
                             let entry = conditional_entry(entry, &conditions);
@@ -123,12 +123,12 @@ impl Evaluator<'_> {
                     Entry {
                         value,
                         conditions: there.conditions,
-                        keys: entry.keys.into_iter().chain(there.keys).collect(),
+                        keys: joined(&entry.keys, &there.keys),
                     }
                 }
                 Some(there) => Entry {
                     // Both names were read, whichever holds.
-                    keys: entry.keys.into_iter().chain(there.keys).collect(),
+                    keys: joined(&entry.keys, &there.keys),
                     ..entry
                 },
                 None => entry,
@@ -154,6 +154,10 @@ impl Evaluator<'_> {
         }
         Value::List(Rc::new(list))
     }
+}
+
+fn joined(keys: &[Key], more: &[Key]) -> Rc<[Key]> {
+    keys.iter().chain(more).copied().collect()
 }
 
 /// Adds what may add more, each once.

@@ -1,6 +1,8 @@
 //! Owns what the module system makes of the definitions of one option: conditions, merging, priorities (nixpkgs,
 //! lib/modules.nix, `mergeDefinitions`). A condition that is open leaves a definition in, with the condition.
 
+use std::rc::Rc;
+
 use super::eval::{Evaluator, Outcome, unknown};
 use super::value::{Condition, Key, ThunkId, Value};
 
@@ -12,7 +14,7 @@ const PLAIN: i64 = 100;
 pub(super) struct Raw {
     pub(super) value: ThunkId,
     pub(super) conditions: Vec<Condition>,
-    pub(super) keys: Vec<Key>,
+    pub(super) keys: Rc<[Key]>,
 }
 
 /// One definition without its properties.
@@ -22,7 +24,7 @@ pub(super) struct Definition {
     pub(super) thunk: ThunkId,
     pub(super) conditions: Vec<Condition>,
     pub(super) priority: i64,
-    pub(super) keys: Vec<Key>,
+    pub(super) keys: Rc<[Key]>,
 }
 
 impl Evaluator<'_> {
@@ -45,7 +47,7 @@ impl Evaluator<'_> {
         thunk: ThunkId,
         conditions: &[Condition],
         priority: i64,
-        keys: &[Key],
+        keys: &Rc<[Key]>,
         definitions: &mut Vec<Definition>,
     ) -> Outcome<()> {
         let discharged = self.deeper(|| self.discharge_value(thunk, conditions, priority, keys, definitions));
@@ -59,7 +61,7 @@ impl Evaluator<'_> {
                 thunk,
                 conditions: distinct(conditions),
                 priority,
-                keys: keys.to_vec(),
+                keys: Rc::clone(keys),
             });
             Ok(())
         })
@@ -70,7 +72,7 @@ impl Evaluator<'_> {
         thunk: ThunkId,
         conditions: &[Condition],
         priority: i64,
-        keys: &[Key],
+        keys: &Rc<[Key]>,
         definitions: &mut Vec<Definition>,
     ) -> Outcome<()> {
         if contradicts(conditions) {
@@ -82,7 +84,7 @@ impl Evaluator<'_> {
             thunk,
             conditions: distinct(conditions),
             priority,
-            keys: keys.to_vec(),
+            keys: Rc::clone(keys),
         };
         let value = self.force(thunk)?;
         let is_wrapped = matches!(
@@ -124,6 +126,9 @@ impl Evaluator<'_> {
 
 /// Drops what a definition of a stronger priority surely replaces, and makes the rest depend on that it does not.
 pub(super) fn prioritized(definitions: Vec<Definition>) -> Vec<Definition> {
+    if definitions.len() <= 1 {
+        return definitions;
+    }
     let mut ranks: Vec<(i64, Vec<Condition>)> = Vec::new();
     for definition in &definitions {
         let is_new = |(priority, conditions): &(i64, Vec<Condition>)| {
@@ -239,7 +244,7 @@ mod tests {
             thunk: ThunkId(0),
             conditions: conditions.to_vec(),
             priority,
-            keys: Vec::new(),
+            keys: Rc::default(),
         }
     }
 

@@ -70,7 +70,7 @@ impl<'e, 't> Declarations<'e, 't> {
             Value::If(..) | Value::Either(..) | Value::Merge(_) | Value::Override(..) => self.config(&Raw {
                 value: thunk,
                 conditions: conditions.to_vec(),
-                keys: Vec::new(),
+                keys: Rc::default(),
             }),
             value @ (Value::Unknown(_) | Value::Given(_)) => {
                 self.may_declare(&value, span);
@@ -107,7 +107,7 @@ impl<'e, 't> Declarations<'e, 't> {
         self.config(&Raw {
             value: thunk,
             conditions: conditions.to_vec(),
-            keys: Vec::new(),
+            keys: Rc::default(),
         })
     }
 
@@ -207,7 +207,7 @@ impl<'e, 't> Declarations<'e, 't> {
 
     /// Notes where the attributes of a module begin.
     fn place(&self, set: &Set) {
-        for key in set.entries.values().flat_map(|entry| &entry.keys) {
+        for key in set.entries.values().flat_map(|entry| &*entry.keys) {
             let file = self.evaluator.sources.file(key.span.file);
             file.modules.borrow_mut().insert(key.path);
         }
@@ -215,7 +215,7 @@ impl<'e, 't> Declarations<'e, 't> {
 
     /// Notes that a declaration was reached.
     fn declare(&self, entry: &Entry) {
-        for key in &entry.keys {
+        for key in &*entry.keys {
             let file = self.evaluator.sources.file(key.span.file);
             file.declared.borrow_mut().insert(key.span.start);
         }
@@ -250,6 +250,6 @@ pub(super) fn raw(entry: &Entry, conditions: &[Condition]) -> Raw {
     Raw {
         value: entry.value,
         conditions: [conditions, &entry.conditions].concat(),
-        keys: entry.keys.clone(),
+        keys: Rc::clone(&entry.keys),
     }
 }

@@ -280,7 +280,7 @@ impl<'e, 't> Merge<'e, 't> {
                 steps.push(Raw {
                     value: definition.thunk,
                     conditions: definition.conditions.clone(),
-                    keys: definition.keys.clone(),
+                    keys: Rc::clone(&definition.keys),
                 });
             }
             function @ Value::Lambda(_) => {
@@ -347,7 +347,7 @@ impl<'e, 't> Merge<'e, 't> {
                         let raw = Raw {
                             value: item.value,
                             conditions: [&definition.conditions[..], &item.conditions].concat(),
-                            keys: Vec::new(),
+                            keys: Rc::default(),
                         };
                         for found in self.evaluator.discharged(&[raw])? {
                             self.listed(name, found, &mut steps)?;

@@ -192,7 +192,7 @@ impl Evaluator<'_> {
                 let raw = Raw {
                     value: item.value,
                     conditions: item.conditions.clone(),
-                    keys: Vec::new(),
+                    keys: Rc::default(),
                 };
                 match self.word(option, &[raw], Context { rest: &[], ..context })? {
                     (Setting::Set(word), Some(span)) => {

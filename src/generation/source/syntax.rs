@@ -131,11 +131,21 @@ impl Node {
 
     /// Those right below whose kind is wanted.
     pub(super) fn below(&self, wanted: impl Fn(SyntaxKind) -> bool) -> impl Iterator<Item = Self> {
+        self.row(self.at + 1, self.entry().next, wanted)
+    }
+
+    /// The name behind this one in an attribute path.
+    pub(super) fn next_attr(&self) -> Option<Self> {
+        let end = self.parent()?.entry().next;
+        self.row(self.entry().next, end, ast::Attr::can_cast).next()
+    }
+
+    /// Nodes and tokens beside each other.
+    fn row(&self, first: u32, end: u32, wanted: impl Fn(SyntaxKind) -> bool) -> impl Iterator<Item = Self> {
         let entries = &self.tree.entries.0;
-        let end = self.entry().next;
-        let first = Some(self.at + 1).filter(|&first| first < end);
-        let all = successors(first, move |&at| {
-            Some(entries[at as usize].next).filter(|&next| next < end)
+        let before_end = move |at: &u32| *at < end;
+        let all = successors(Some(first).filter(before_end), move |&at| {
+            Some(entries[at as usize].next).filter(before_end)
         });
         all.filter(move |&at| wanted(entries[at as usize].kind))
             .map(|at| self.other(at))

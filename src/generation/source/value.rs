@@ -92,7 +92,7 @@ pub(super) struct Entry {
     /// What must hold for the entry to be there.
     pub(super) conditions: Vec<Condition>,
     /// Where its name is written: in several places for `a.b = 1; a.c = 2;`.
-    pub(super) keys: Vec<Key>,
+    pub(super) keys: Rc<[Key]>,
 }
 
 /// Where an attribute's name is written.

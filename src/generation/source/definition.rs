@@ -125,8 +125,9 @@ impl Evaluator<'_> {
 }
 
 /// Drops what a definition of a stronger priority surely replaces, and makes the rest depend on that it does not.
-pub(super) fn prioritized(definitions: Vec<Definition>) -> Vec<Definition> {
+pub(super) fn prioritized(mut definitions: Vec<Definition>) -> Vec<Definition> {
     if definitions.len() <= 1 {
+        definitions.retain(|definition| !contradicts(&definition.conditions));
         return definitions;
     }
     let mut ranks: Vec<(i64, Vec<Condition>)> = Vec::new();
@@ -163,6 +164,9 @@ pub(super) fn any_of<'a>(alternatives: impl IntoIterator<Item = &'a [Condition]>
         }
     }
     let alternatives = distinct;
+    if let [only] = alternatives[..] {
+        return only.to_vec();
+    }
     let Some(&shortest) = alternatives.iter().min_by_key(|conditions| conditions.len()) else {
         return Vec::new();
     };

@@ -1,7 +1,10 @@
 //! Owns how texts become trees, on all processors, and what is said of a text that is not Nix.
 
+use std::iter;
 use std::num::NonZero;
 use std::panic::resume_unwind;
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use miette::SourceSpan;
@@ -15,28 +18,58 @@ use super::text::SourceText;
 /// How many bytes of text are worth a thread of their own.
 const SHARE: usize = 64 << 10;
 
-/// The trees of several texts, in the order of these. Of several texts that are wrong the first is reported.
-pub(super) fn parse_all(texts: &[SourceText]) -> Result<Vec<Entries>, SourceError> {
-    let bytes: usize = texts.iter().map(|source| source.text.len()).sum();
+/// Parses texts on all processors while they are handed in, up to the first that could not be read. The trees are in the order
+/// of the texts; of several texts that are wrong the first is reported.
+pub(super) fn parse_all(
+    texts: impl Iterator<Item = Result<SourceText, SourceError>>,
+) -> Result<Vec<(SourceText, Entries)>, SourceError> {
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    let stretch = texts.len().div_ceil(processors.min(1 + bytes / SHARE)).max(1);
-    let parse_each = |texts: &[SourceText]| texts.iter().map(parse).collect::<Result<Vec<_>, _>>();
+    let (sender, receiver) = mpsc::channel();
+    let queue = Mutex::new(receiver);
     thread::scope(|scope| {
-        let mut stretches = texts.chunks(stretch);
-        let own = stretches.next().unwrap_or_default();
-        let others = stretches.map(|stretch| {
-            let thread = thread::Builder::new().stack_size(STACK);
-            thread.spawn_scoped(scope, move || parse_each(stretch))
-        });
-        let others = others
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(SourceError::Thread)?;
-        let mut trees = parse_each(own)?;
-        for thread in others {
-            trees.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+        // Ends the queue, and with it all threads, however this returns.
+        let sender = sender;
+        let mut threads = Vec::new();
+        let mut bytes = 0;
+        let mut parsed = Vec::new();
+        for (n, text) in texts.enumerate() {
+            let text = match text {
+                Ok(text) => text,
+                Err(error) => {
+                    parsed.push((n, Err(error)));
+                    break;
+                }
+            };
+            bytes += text.text.len();
+            // The queue outlives all that send to it.
+            let _ = sender.send((n, text));
+            if bytes > SHARE * (threads.len() + 1) && threads.len() + 1 < processors {
+                let thread = thread::Builder::new().stack_size(STACK);
+                let thread = thread.spawn_scoped(scope, || parse_each(&queue));
+                threads.push(thread.map_err(SourceError::Thread)?);
+            }
         }
-        Ok(trees)
+        drop(sender);
+        parsed.extend(parse_each(&queue));
+        for thread in threads {
+            parsed.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        parsed.sort_unstable_by_key(|&(n, _)| n);
+        parsed.into_iter().map(|(_, parsed)| parsed).collect()
     })
+}
+
+/// A text by its number, with its tree.
+type Parsed = (usize, Result<(SourceText, Entries), SourceError>);
+
+/// Parses what it gets of a queue, until that ends.
+fn parse_each(queue: &Mutex<Receiver<(usize, SourceText)>>) -> Vec<Parsed> {
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
+    let parsed = iter::from_fn(next).map(|(n, text)| {
+        let tree = parse(&text);
+        (n, tree.map(|tree| (text, tree)))
+    });
+    parsed.collect()
 }
 
 /// The tree of a text.

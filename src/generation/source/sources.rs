@@ -100,25 +100,16 @@ impl<'t> Sources<'t> {
     /// The files of a directory that may say something of migrations, parsed. Of several that are wrong the first is reported.
     pub(super) fn load_candidates(&self, paths: &[PathBuf]) -> Result<Vec<FileId>, SourceError> {
         let mut candidates = Vec::new();
-        let mut texts = Vec::new();
-        let mut failure = None;
-        for path in paths {
-            match self.candidate(path) {
-                Ok(Some(text)) => {
-                    candidates.push(path);
-                    texts.push(text);
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    failure = Some(error);
-                    break;
-                }
-            }
-        }
-        let trees = parse_all(&texts)?;
-        let files = candidates.into_iter().zip(texts).zip(trees);
-        let ids = files.map(|((path, text), tree)| self.add(path, text, tree));
-        failure.map_or_else(|| Ok(ids.collect()), Err)
+        let texts = paths.iter().filter_map(|path| {
+            let text = self.candidate(path).transpose()?;
+            candidates.push(path);
+            Some(text)
+        });
+        let parsed = parse_all(texts)?;
+        let files = candidates.into_iter().zip(parsed);
+        Ok(files
+            .map(|(path, (text, tree))| self.add(path, text, tree))
+            .collect())
     }
 
     fn candidate(&self, path: &Path) -> Result<Option<SourceText>, SourceError> {

@@ -25,11 +25,8 @@ type Named = (Rc<str>, Key, Binding);
 
 impl Evaluator<'_> {
     pub(super) fn recursive(&self, entries: &Node, env: Env) -> Outcome<(Env, Set)> {
-        let scope = self.scope(env.scope, Names::Bound(HashMap::new()));
-        let inner = Env {
-            scope: Some(scope),
-            ..env
-        };
+        let scope = self.scope(env, Names::Bound(HashMap::new()));
+        let inner = Some(scope);
         let set = self.entries(entries, inner, env)?;
         let names = set
             .entries

@@ -244,7 +244,7 @@ impl Call<'_, '_> {
             return Ok(self.unread(&format!("depends on {name}, which is not there")));
         };
         match self.evaluator.sources.root(file) {
-            Some(root) => self.evaluator.eval(&root, Evaluator::file_env(file)),
+            Some(root) => self.evaluator.eval(&root, None),
             None => Ok(self.unread("depends on an empty file")),
         }
     }

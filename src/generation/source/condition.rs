@@ -72,7 +72,7 @@ impl Evaluator<'_> {
     fn open_text(&self, expr: &Node, env: Env) -> Outcome<Decision> {
         let mut text = String::new();
         // The same words in another file, or with other values for their names, may mean something else.
-        let mut key = format!("{}:", env.file);
+        let mut key = format!("{}:", expr.span().file);
         for token in expr.tokens() {
             if token.kind().is_trivia() {
                 text.push(' ');

@@ -12,7 +12,7 @@ use super::error::SourceError;
 use super::library;
 use super::sources::Sources;
 use super::syntax::Node;
-use super::text::{FileId, Span};
+use super::text::Span;
 use super::value::{Condition, Env, Given, Mystery, Names, Scope, ScopeId, ThunkId, Value};
 
 /// How deeply values may wait for each other.
@@ -128,7 +128,7 @@ impl<'t> Evaluator<'t> {
         found
     }
 
-    pub(super) fn scope(&self, parent: Option<ScopeId>, names: Names) -> ScopeId {
+    pub(super) fn scope(&self, parent: Env, names: Names) -> ScopeId {
         let mut scopes = self.scopes.borrow_mut();
         let id = ScopeId(scopes.len() as u32);
         scopes.push(Scope { parent, names });
@@ -277,19 +277,13 @@ impl<'t> Evaluator<'t> {
 
     fn bound(&self, env: Env, names: impl IntoIterator<Item = (Rc<str>, ThunkId)>) -> Env {
         let names = Names::Bound(names.into_iter().collect());
-        Env {
-            scope: Some(self.scope(env.scope, names)),
-            ..env
-        }
+        Some(self.scope(env, names))
     }
 
     /// `{ a, b ? 1, ... } @ all` bound to an argument.
     fn pattern(&self, pattern: &Node, argument: ThunkId, env: Env) -> Outcome<Env> {
-        let scope = self.scope(env.scope, Names::Bound(HashMap::new()));
-        let inner = Env {
-            scope: Some(scope),
-            ..env
-        };
+        let scope = self.scope(env, Names::Bound(HashMap::new()));
+        let inner = Some(scope);
         let value = self.force(argument)?;
         let mut names = HashMap::new();
         if let Some(all) = pattern
@@ -349,7 +343,7 @@ impl<'t> Evaluator<'t> {
     /// The value of a name that is bound in the text itself; the `with`s around it on the way, innermost first.
     pub(super) fn resolve(&self, name: &str, env: Env, namespaces: &mut Vec<ThunkId>) -> Option<ThunkId> {
         let scopes = self.scopes.borrow();
-        let mut at = env.scope;
+        let mut at = env;
         while let Some(ScopeId(id)) = at {
             let scope = &scopes[id as usize];
             match &scope.names {
@@ -384,10 +378,6 @@ impl<'t> Evaluator<'t> {
             span,
             node: None,
         })
-    }
-
-    pub(super) fn file_env(file: FileId) -> Env {
-        Env { file, scope: None }
     }
 }
 

@@ -64,11 +64,8 @@ impl Evaluator<'_> {
                     return Ok(self.unread(expr, env));
                 };
                 let namespace = self.delay(namespace, env);
-                let scope = self.scope(env.scope, Names::All(namespace));
-                let inner = Env {
-                    scope: Some(scope),
-                    ..env
-                };
+                let scope = self.scope(env, Names::All(namespace));
+                let inner = Some(scope);
                 self.eval_child(expr.expr(1), expr, inner)?
             }
             NODE_SELECT => self.eval_select(expr, env)?,
@@ -164,7 +161,7 @@ impl Evaluator<'_> {
         if expr.children().nth(1).is_some() {
             return Ok(self.unread(expr, env));
         }
-        let directory = self.sources.directory(env.file);
+        let directory = self.sources.directory(expr.span().file);
         Ok(Value::Path(Rc::new(resolve(&directory, expr.text()))))
     }
 

@@ -47,7 +47,7 @@ impl<'e, 't> Declarations<'e, 't> {
         let Some(root) = self.evaluator.sources.root(file) else {
             return Ok(());
         };
-        let thunk = self.evaluator.delay(root, Evaluator::file_env(file));
+        let thunk = self.evaluator.delay(root, None);
         self.module(thunk, conditions, nested)
     }
 

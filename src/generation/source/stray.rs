@@ -33,7 +33,7 @@ pub(super) fn strays(evaluator: &Evaluator<'_>, id: FileId) -> Vec<Rc<Mystery>> 
         strays.push(Rc::new(Mystery {
             reason: "stands where it cannot be told what becomes of it".to_owned(),
             span: key.span(),
-            node: node.map(|node| (node, Evaluator::file_env(id))),
+            node: node.map(|node| (node, None)),
         }));
     }
     strays

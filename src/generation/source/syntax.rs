@@ -16,49 +16,47 @@ pub(super) struct Entries(Vec<Entry>);
 
 struct Entry {
     kind: SyntaxKind,
-    /// Where it begins and ends in the text, in bytes.
+    /// Where it begins in the text, in bytes. It ends where the first entry begins that is not within it.
     start: u32,
-    end: u32,
-    /// The root is its own.
+    /// The entry that it is right below; the root is its own.
     parent: u32,
-    /// The first entry behind all that are within it.
+    /// The first entry that is not within it.
     next: u32,
 }
 
 impl Entries {
     pub(super) fn new(parse: &Parse<Root>) -> Self {
-        let mut entries = Self(Vec::new());
-        entries.copy(&parse.syntax().green(), 0, 0);
+        let root = parse.syntax();
+        // There is seldom more than one for every four bytes.
+        let length = u32::from(root.text_range().len()) as usize;
+        let mut entries = Self(Vec::with_capacity(length / 4));
+        entries.copy(&root.green(), 0, 0);
         entries
     }
 
     /// Copies a node that begins somewhere; where it ends.
     fn copy(&mut self, node: &GreenNodeData, parent: u32, start: u32) -> u32 {
-        let at = self.push(node.kind(), parent, start, start);
+        let at = self.push(node.kind(), parent, start);
         let mut end = start;
         for child in node.children() {
             end = match child {
                 NodeOrToken::Node(node) => self.copy(node, at, end),
                 NodeOrToken::Token(token) => {
-                    let token_end = end + u32::from(token.text_len());
-                    self.push(token.kind(), at, end, token_end);
-                    token_end
+                    self.push(token.kind(), at, end);
+                    end + u32::from(token.text_len())
                 }
             };
         }
-        let next = self.0.len() as u32;
-        let entry = &mut self.0[at as usize];
-        (entry.end, entry.next) = (end, next);
+        self.0[at as usize].next = self.0.len() as u32;
         end
     }
 
-    fn push(&mut self, kind: rowan::SyntaxKind, parent: u32, start: u32, end: u32) -> u32 {
-        // Files are far shorter than 4 GiB, and no longer than that is their tree.
+    fn push(&mut self, kind: rowan::SyntaxKind, parent: u32, start: u32) -> u32 {
+        // Files are far shorter than 4 GiB, and so are the lists of what is in them.
         let at = self.0.len() as u32;
         self.0.push(Entry {
             kind: NixLanguage::kind_from_raw(kind),
             start,
-            end,
             parent,
             next: at + 1,
         });
@@ -105,13 +103,18 @@ impl Node {
     }
 
     pub(super) fn span(&self) -> Span {
-        let &Entry { start, end, .. } = self.entry();
-        let file = self.tree.file;
-        Span { file, start, end }
+        let &Entry { start, next, .. } = self.entry();
+        let tree = &self.tree;
+        let behind = tree.entries.0.get(next as usize);
+        Span {
+            file: tree.file,
+            start,
+            end: behind.map_or(tree.text.len() as u32, |behind| behind.start),
+        }
     }
 
     pub(super) fn text(&self) -> &str {
-        let &Entry { start, end, .. } = self.entry();
+        let Span { start, end, .. } = self.span();
         &self.tree.text[start as usize..end as usize]
     }
 
@@ -203,12 +206,10 @@ impl Node {
         self.other(self.entry().next - 1)
     }
 
-    /// The token that a byte of the text is in.
+    /// The token that a byte of the text is in: of those that begin with the same byte it is the last.
     pub(super) fn token_at(&self, offset: u32) -> Option<Self> {
         let entries = &self.tree.entries.0;
         let behind = entries.partition_point(|entry| entry.start <= offset);
-        // Of those that begin with one byte the token is the last.
-        let at = behind.checked_sub(1)?;
-        (offset < entries[at].end).then(|| self.other(at as u32))
+        behind.checked_sub(1).map(|at| self.other(at as u32))
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::syntax::Node;
-use super::text::{FileId, Span};
+use super::text::Span;
 
 /// A value that is computed when it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,15 +16,11 @@ pub(super) struct ThunkId(pub(super) u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ScopeId(pub(super) u32);
 
-/// Where an expression's names are looked up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Env {
-    pub(super) file: FileId,
-    pub(super) scope: Option<ScopeId>,
-}
+/// Where an expression's names are looked up: none outside of all scopes of its file.
+pub(super) type Env = Option<ScopeId>;
 
 pub(super) struct Scope {
-    pub(super) parent: Option<ScopeId>,
+    pub(super) parent: Env,
     pub(super) names: Names,
 }
 

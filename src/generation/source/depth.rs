@@ -16,8 +16,8 @@ const STRETCH: usize = 16 << 10;
 /// The deepest brackets that are read. The parser itself gives up at 512 nested expressions.
 const BRACKETS: usize = 500;
 
-/// The deepest tree that is read: brackets and, within each, operators, arguments and prefixes in a row. What rowan does with
-/// a tree takes time that grows with the square of its depth.
+/// The deepest tree that is read: brackets and, within each, operators, arguments and prefixes in a row. Each node may be asked
+/// for all that it is within, which takes time that grows with the square of the depth.
 const NODES: usize = 5_000;
 
 /// How long a run of bytes without a blank may be before what the tokenizer does with it is counted: at each token it looks

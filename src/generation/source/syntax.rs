@@ -30,7 +30,7 @@ impl Entries {
         // There is seldom more than one for every four bytes.
         let length = u32::from(root.text_range().len()) as usize;
         let mut entries = Self(Vec::with_capacity(length / 4));
-        entries.copy(&root.green(), 0, 0);
+        entries.copy(root.green(), 0, 0);
         entries
     }
 
@@ -211,5 +211,65 @@ impl Node {
         let entries = &self.tree.entries.0;
         let behind = entries.partition_point(|entry| entry.start <= offset);
         behind.checked_sub(1).map(|at| self.other(at as u32))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root(text: &str) -> Node {
+        Node::root(0, text.into(), Entries::new(&Root::parse(text)))
+    }
+
+    #[test]
+    fn a_copy_is_the_tree_that_rnix_made() {
+        for text in [
+            "1",
+            " # a\n{ a.b.\"c\" = ''\n  é${d}\n''; inherit (e) f; } /* g */\n",
+            "{ a, b ? 1, ... }@c: let d = [ ./e.nix <f> -1 ]; in if a then b or c else x: !d // { }",
+        ] {
+            let theirs = Root::parse(text).syntax();
+            let theirs = theirs.descendants_with_tokens().map(|one| {
+                let parent = one.parent().map(|parent| parent.text_range());
+                (one.kind(), one.text_range(), parent, one.to_string())
+            });
+            let range = |node: &Node| {
+                let Span { start, end, .. } = node.span();
+                rnix::TextRange::new(start.into(), end.into())
+            };
+            let root = root(text);
+            let ours = root.descendants(|_| false).map(|one| {
+                let parent = one.parent().map(|parent| range(&parent));
+                (one.kind(), range(&one), parent, one.text().to_owned())
+            });
+            assert!(ours.eq(theirs), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_walk_leaves_out_what_is_skipped() {
+        let root = root("[ a (b c) d ]");
+        let walk = root.descendants(|node| node.kind() == SyntaxKind::NODE_PAREN);
+        let names = walk.filter(|node| node.kind() == SyntaxKind::NODE_IDENT);
+        assert_eq!(
+            names.map(|name| name.text().to_owned()).collect::<Vec<_>>(),
+            ["a", "d"]
+        );
+    }
+
+    #[test]
+    fn names_and_tokens_are_found() {
+        let root = root("{ a.\"b\".${c} = d; }");
+        let token = |offset| root.token_at(offset).unwrap();
+        assert_eq!(token(2).text(), "a");
+        assert_eq!(token(5).text(), "b");
+        let attr = token(2).parent().unwrap();
+        let path = successors(Some(attr), Node::next_attr);
+        assert_eq!(
+            path.map(|attr| attr.text().to_owned()).collect::<Vec<_>>(),
+            ["a", "\"b\"", "${c}"]
+        );
+        assert_eq!(root.last_token().text(), "}");
     }
 }

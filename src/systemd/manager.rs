@@ -218,8 +218,9 @@ impl Units for Manager {
     fn stop(&self, units: &BTreeSet<UnitName>) -> Result<(), UnitsError> {
         let mut waiting = Vec::new();
         for unit in units {
-            // A start that is queued waits for whoever asks, and is not to be called off.
-            if self.state(unit)?.is_up() {
+            let state = self.state(unit)?;
+            // A start that is queued is called off.
+            if state.is_up() || state.job {
                 let arguments = [text(unit.as_str()), text("ignore-dependencies")];
                 self.call(&format!("stop {unit}"), "StopUnit", &arguments)?;
                 waiting.push(unit);

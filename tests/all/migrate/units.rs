@@ -418,6 +418,102 @@ fn a_gate_with_nothing_to_do_writes_nothing_and_says_nothing() {
     assert_eq!(snapshot(&world.state_dir), before);
 }
 
+/// The attribute that state directories are stamped with.
+const STAMP: &str = "trusted.nixmig";
+
+/// Whether a gate finds nothing to do without a look at the whole generation, which cannot be read here.
+fn is_plain(world: &World, words: &[&str]) -> bool {
+    let mut command = world.command(&[&["gate"], words].concat());
+    let output = world.active(2, &mut command).output().unwrap();
+    output.status.success()
+}
+
+#[test]
+fn only_what_is_plain_passes_without_a_plan() {
+    if !super::world::is_root() {
+        return;
+    }
+    let calm = || {
+        let world = World::new();
+        for number in 1..=3 {
+            world.generation(
+                number,
+                &[Service::new("db", number - 1), Service::new("other", 0)],
+            );
+        }
+        world.data("db");
+        world.arrive(2, "1");
+        world
+    };
+    let broken = |world: World| {
+        world.rewrite(
+            2,
+            "other",
+            "X-Migration-Format=1",
+            "X-Migration-Format=1\nX-Migration-Broken=1",
+        );
+        world
+    };
+    assert!(is_plain(&broken(calm()), &["db", V[0]]));
+    assert!(!is_plain(&broken(calm()), &["db"]));
+    assert!(!is_plain(&broken(calm()), &["db", V[0], V[1]]));
+    assert!(
+        !is_plain(&broken(calm()), &["other"]),
+        "it was met, and has no state that is stamped"
+    );
+
+    type Spoil<'a> = (&'a str, &'a dyn Fn(&World));
+    let spoils: [Spoil<'_>; 9] = [
+        ("an older stamp", &|world| {
+            let view = look(&place(world)).unwrap().unwrap();
+            let stamp = format!("1 {} 0", view.id);
+            let flags = rustix::fs::XattrFlags::empty();
+            rustix::fs::setxattr(world.state.join("db"), STAMP, stamp.as_bytes(), flags).unwrap();
+        }),
+        ("no stamp", &|world| {
+            rustix::fs::removexattr(world.state.join("db"), STAMP).unwrap();
+        }),
+        ("no state", &|world| {
+            fs::remove_dir_all(world.state.join("db")).unwrap()
+        }),
+        ("no mount", &|world| world.mounts(2, &world.state.join("db"))),
+        ("no mount of the record", &|world| {
+            world.mounts(2, &world.state_dir)
+        }),
+        ("another definition", &|world| {
+            world.rewrite(2, "db", "Before=db.service", "Before=db.service more.service");
+        }),
+        ("a drop-in", &|world| {
+            let units = world.toplevel(2).join("etc/systemd/system");
+            fs::create_dir(units.join("migrate-db.service.d")).unwrap();
+        }),
+        ("a failure", &|world| {
+            world.at("up-2024-02-01-script-end", "exit 1\n");
+            bring(world, 3, &Manager::default(), Behalf::Gate, Some("db"));
+        }),
+        ("held units", &|world| {
+            world.at("up-2024-02-01-script-end", "exit 1\n");
+            let manager = Manager::default();
+            manager.runs("db.service");
+            bring(world, 3, &manager, Behalf::Gate, Some("db"));
+        }),
+    ];
+    for (what, spoil) in spoils {
+        let world = calm();
+        spoil(&world);
+        assert!(!is_plain(&broken(world), &["db", V[0]]), "{what}");
+    }
+    let world = broken(calm());
+    let mut early = world.at_time("2 years ago", &["gate", "db", V[0]]);
+    let early = world.active(2, &mut early).output().unwrap();
+    assert!(!early.status.success(), "a clock that went back");
+    let lock = fs::File::open(world.state_dir.join("locks/db.lock")).unwrap();
+    lock.lock().unwrap();
+    assert!(!is_plain(&world, &["db", V[0]]), "somebody is at it");
+    drop(lock);
+    assert!(is_plain(&world, &["db", V[0]]));
+}
+
 fn snapshot(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {

@@ -8,8 +8,8 @@ use nixmig::execute::{Executor as _, detect, occupancy};
 use nixmig::generation::closure::definitions;
 use nixmig::generation::reference::Reference;
 use nixmig::machine::{Host, Planned};
-use nixmig::migrate::{Behalf, Ended, MigrateError, Outcome, Request, migrate};
-use nixmig::model::{ServiceName, Version};
+use nixmig::migrate::{Behalf, Ended, Fate, MigrateError, Outcome, Request, migrate};
+use nixmig::model::{ServiceName, UnitName, Version};
 use nixmig::plan::{Plan, Severity};
 use nixmig::record::Wait;
 use nixmig::report::{self, Diff as Report, Format, Migrated, Origin, Went, names};
@@ -90,6 +90,9 @@ pub(super) fn run(args: &Migrate) -> Result<Exit, Failure> {
                 output::complain(&diagnostic::render_walk(error));
             }
         }
+        for (name, fate) in &outcome.units {
+            output::complain(&became(name, fate, &definitions.toplevel));
+        }
     }
     // Whoever told nixmig to end sees that it did so for that.
     let signal = executor.stopped();
@@ -97,6 +100,29 @@ pub(super) fn run(args: &Migrate) -> Result<Exit, Failure> {
     match signal {
         Some(signal) => nixmig::process::die_of(signal),
         None => Ok(exit(&outcome)),
+    }
+}
+
+/// What became of a service's units, and what has those start that are held.
+fn became(name: &ServiceName, fate: &Fate, toplevel: &str) -> String {
+    let words = |units: &BTreeSet<UnitName>, between| {
+        let names: Vec<_> = units.iter().map(UnitName::as_str).collect();
+        match names.as_slice() {
+            [] => "its units".to_owned(),
+            names => names.join(between),
+        }
+    };
+    match fate {
+        Fate::Held(units) => format!(
+            "{name}: held until the generation is active: {}. Next: `{toplevel}/bin/switch-to-configuration switch`, or `nixmig \
+             migrate`, which brings the state back to the one that is active.\n",
+            words(units, ", ")
+        ),
+        Fate::Started(units) => format!("{name}: started again: {}.\n", words(units, ", ")),
+        Fate::Stay(units, why) => format!(
+            "{name}: `systemctl start {}` starts what was held: {why}.\n",
+            words(units, " ")
+        ),
     }
 }
 

@@ -7,10 +7,11 @@ use nixmig::execute::chain::Chain;
 use nixmig::execute::units::Units;
 use nixmig::execute::{DirectExecutor, Engine, Executor as _, Said, WalkError, occupancy};
 use nixmig::generation::read_closure;
+use nixmig::machine::Host;
 use nixmig::migrate::{Fate, release, take};
 use nixmig::model::{ServiceName, UnitName};
 use nixmig::plan::Severity;
-use nixmig::record::{Place, Record, Wait, roots};
+use nixmig::record::{Place, Record, View, Wait, roots};
 use nixmig::systemd::{Manager, SystemdExecutor};
 
 use super::args::{Machine, Memory};
@@ -70,6 +71,26 @@ pub(super) fn as_units(systemd: Option<&Manager>) -> Option<&dyn Units> {
 /// The same, as what runs steps.
 pub(super) fn as_chain(systemd: Option<&Manager>) -> Option<&dyn Chain> {
     systemd.map(|systemd| systemd as &dyn Chain)
+}
+
+/// Guards a service where a generation needs it that can be started, and has systemd know.
+///
+/// # Errors
+///
+/// Fails where that cannot be for now.
+pub(super) fn guard(
+    memory: &Memory,
+    host: &Host<'_>,
+    view: &View,
+    service: &ServiceName,
+) -> Result<(), Failure> {
+    if !nixmig::migrate::guard(host, view, service, &program()?).map_err(super::migrate::failure)? {
+        return Ok(());
+    }
+    match systemd(memory)? {
+        Some(systemd) => systemd.reload().map_err(Failure::Reload),
+        None => Ok(()),
+    }
 }
 
 /// Opens the record, and keeps this program as long as the record may need it.

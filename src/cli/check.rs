@@ -21,7 +21,7 @@ use nixmig::plan::{Plan, ServicePlan, Severity, Step};
 use nixmig::record::{self, Event, Holder, Place, Wait, guards, lock_service, roots};
 use nixmig::report::{Diff as Report, Format, Origin, escape};
 
-use super::args::{Action, Check};
+use super::args::{Action, Check, Memory};
 use super::change::{self, direct};
 use super::diagnostic::{self, Failure};
 use super::exit::Exit;
@@ -79,7 +79,7 @@ pub(super) fn run(args: &Check) -> Result<Exit, Failure> {
     }
     output::print(&text).map_err(Failure::Output)?;
     if action != Action::Nothing && here && refusals.is_empty() {
-        look_after(&host, &plan, &undoing, &options);
+        look_after(&args.machine.memory, &host, &plan, &undoing, &options);
     }
     for refusal in &refusals {
         output::complain(&format!("nixmig: {refusal}\n"));
@@ -128,7 +128,13 @@ fn store(place: &Place, plan: &Plan, accepted: &[Event]) -> Result<(), Failure> 
 
 /// Keeps the way down that the generation is going to need, and lets go of what no generation needs any more. Whoever works on a
 /// service sees to that by itself; where it cannot be, nothing is worse than before.
-fn look_after(host: &Host<'_>, plan: &Plan, undoing: &BTreeMap<ServiceName, PathBuf>, options: &ReadOptions) {
+fn look_after(
+    memory: &Memory,
+    host: &Host<'_>,
+    plan: &Plan,
+    undoing: &BTreeMap<ServiceName, PathBuf>,
+    options: &ReadOptions,
+) {
     let place = host.place();
     for (name, recorded) in host.view().into_iter().flat_map(|view| &view.services) {
         let mut waiting = |_: Option<&Holder>| ControlFlow::Break(());
@@ -149,7 +155,9 @@ fn look_after(host: &Host<'_>, plan: &Plan, undoing: &BTreeMap<ServiceName, Path
         });
         let done = match goes_down {
             true => keep(place, name, recorded, undoing.get(name), options),
-            false => tidy(host, &view, name).map_err(by_hand::failure),
+            false => tidy(host, &view, name)
+                .map_err(by_hand::failure)
+                .and_then(|()| change::guard(memory, host, &view, name)),
         };
         if let Err(failure) = done {
             output::complain(&diagnostic::render(&failure));

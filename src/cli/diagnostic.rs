@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use anstyle::AnsiColor;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 use nixmig::execute::WalkError;
+use nixmig::execute::units::UnitsError;
 use nixmig::generation::ReadError;
 use nixmig::generation::closure::ClosureError;
 use nixmig::generation::gate::GateError;
@@ -64,6 +65,8 @@ pub(super) enum Failure {
     OtherRoot,
     /// Signals cannot be taken over.
     Signals(io::Error),
+    /// systemd does not read its units again.
+    Reload(UnitsError),
     /// It cannot be told which program this is.
     Program(io::Error),
     /// Another is at it.
@@ -183,6 +186,14 @@ fn diagnose(failure: &Failure) -> Diagnosis<'_> {
             "state is migrated only on its own machine, and `--root` names another".to_owned(),
             "Run it there; `nixmig plan --root` says from here what it would do.".to_owned(),
         ),
+        Failure::Reload(error) => Diagnosis {
+            causes: Some(error),
+            left: "The guard is there, and systemd does not know it yet.".into(),
+            ..Diagnosis::new(
+                "systemd did not read its units again".to_owned(),
+                "Have it do so with `systemctl daemon-reload`.".to_owned(),
+            )
+        },
         Failure::Signals(error) => Diagnosis {
             causes: Some(error),
             ..Diagnosis::new(

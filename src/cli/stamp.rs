@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::ops::ControlFlow;
 
 use nixmig::execute::{Assumption, Known};
 use nixmig::generation::closure::definitions;
 use nixmig::generation::reference::Closure;
 use nixmig::machine::Host;
 use nixmig::model::{Definition, Version};
+use nixmig::record::{Holder, Wait, lock_service};
 
 use super::args::{Stamp, Stamped};
-use super::change::{place, start_held, tell, with_engine};
+use super::change::{guard, place, start_held, tell, with_engine};
 use super::diagnostic::Failure;
 use super::exit::Exit;
 use super::{machine, read};
@@ -26,8 +28,21 @@ pub(super) fn run(args: &Stamp) -> Result<Exit, Failure> {
         engine.stamp(&is, "nixmig stamp")
     })?;
     tell(&args.service, &said)?;
+    guarded(args)?;
     start_held(&args.machine, &args.service)?;
     Ok(Exit::Fine)
+}
+
+/// Sees to the guard of what is stamped, as no run does.
+fn guarded(args: &Stamp) -> Result<(), Failure> {
+    let place = place(&args.machine)?;
+    let mut waiting = |_: Option<&Holder>| ControlFlow::Continue(());
+    let _lock = lock_service(&place, &args.service, Wait::Forever, &mut waiting).map_err(Failure::lock)?;
+    let host = machine::look(args.machine.below.options(), place, &args.machine.memory, None)?;
+    match host.view() {
+        Some(view) => guard(&args.machine.memory, &host, view, &args.service),
+        None => Ok(()),
+    }
 }
 
 /// What is said, and what that rests on.

@@ -85,6 +85,17 @@ impl Spoken {
         }
         Ok(spoken)
     }
+
+    /// The guard of the service that they are of.
+    pub fn guard<'a>(self, service: &'a ServiceName, program: &'a Path) -> Guard<'a> {
+        Guard {
+            service,
+            units: self.units,
+            requires: self.requires,
+            directories: self.directories,
+            program,
+        }
+    }
 }
 
 impl Engine<'_> {
@@ -95,14 +106,7 @@ impl Engine<'_> {
         if guarding.unaware.is_empty() {
             return Ok(());
         }
-        let spoken = Spoken::of(Some(view), self.service, walk.target)?;
-        let guard = Guard {
-            service: self.service,
-            units: spoken.units,
-            requires: spoken.requires,
-            directories: spoken.directories,
-            program: guarding.program,
-        };
+        let guard = Spoken::of(Some(view), self.service, walk.target)?.guard(self.service, guarding.program);
         let mut steps = walk.steps.iter();
         let descends = steps.all(|step| step.direction == Direction::Down);
         match guards::put(self.place, &guard) {

@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::execute::chain::Chain;
 use crate::execute::units::Units;
 use crate::execute::{
-    Arrival, Assumption, Engine, Executor, Guarding, Happening, Known, Left, Problem, Progress,
-    ProgressEvent, Walk, WalkError,
+    Arrival, Assumption, Engine, Executor, Guarding, Known, Left, Problem, Progress, Walk, WalkError,
 };
 use crate::generation::ReadOptions;
 use crate::generation::closure::{ClosureError, Definitions, definitions};
@@ -32,7 +31,7 @@ mod way;
 pub use accept::Asked;
 pub use hold::{Behalf, Fate, keep_back, release};
 pub use need::{Need, need};
-pub use tidy::{tidy, unaware};
+pub use tidy::{guard, tidy, unaware};
 pub use wait::{TakeError, take};
 
 use wait::Locks;
@@ -297,31 +296,6 @@ impl Request<'_> {
             .filter(|service| service.is_refused())
             .map(|service| (service.name.clone(), Ended::Refused))
             .collect()
-    }
-
-    /// Drops what was kept for generations that are not there any more. Where that cannot be, it is said, and nothing is worse.
-    fn tidy(&self, record: &Record, services: &[(ServiceName, Ended)]) {
-        let arrived = |(_, ended): &&(ServiceName, Ended)| matches!(ended, Ended::Arrived(_));
-        let mut arrived = services.iter().filter(arrived).map(|(name, _)| name).peekable();
-        if arrived.peek().is_none() {
-            return;
-        }
-        let looked = (self.look)().map_err(MigrateError::from);
-        let looked = looked.and_then(|host| Ok((host, record.view()?)));
-        for name in arrived {
-            let tidied = match &looked {
-                Ok((host, view)) => tidy(host, view, name).map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            if let Err(error) = tidied {
-                let text = format!("What is kept for older generations could not be tidied up: {error}.");
-                self.progress.event(&ProgressEvent {
-                    service: name,
-                    step: None,
-                    happening: Happening::Note { text: &text },
-                });
-            }
-        }
     }
 
     fn engine<'e>(

@@ -1,13 +1,15 @@
 //! Owns for which generations a service is guarded, and when what was kept for older ones goes: its guard, and the definitions that
 //! undo what is applied.
 
-use crate::execute::{Known, Spoken};
-use crate::machine::Host;
+use std::path::Path;
+
+use crate::execute::{Happening, Known, ProgressEvent, Spoken};
+use crate::machine::{Host, keeps};
 use crate::model::ServiceName;
 use crate::plan::ServicePlan;
-use crate::record::{View, guards, roots};
+use crate::record::{Record, View, guards, roots};
 
-use super::MigrateError;
+use super::{Ended, MigrateError, Request};
 
 /// The generations that would start units of a service on state that they know nothing of, once its path is walked; `target` is what
 /// the generation that it leads to says of it, besides what the plan has.
@@ -62,4 +64,59 @@ pub fn tidy(host: &Host<'_>, view: &View, name: &ServiceName) -> Result<(), Migr
         roots::let_go(place, name)?;
     }
     Ok(())
+}
+
+/// Guards a service where a generation can be started now that would have to undo something, or cannot be read, and has no gate of it:
+/// what somebody stamped no run has guarded, and a guard may have been removed by hand. Whoever calls this holds its lock. Whether
+/// systemd has to read its units again for that.
+///
+/// # Errors
+///
+/// Fails where that cannot be told, or the guard cannot be made for now. Where none is possible, it is not needed any less, and
+/// whoever reports says so.
+pub fn guard(host: &Host<'_>, view: &View, name: &ServiceName, program: &Path) -> Result<bool, MigrateError> {
+    let spoken = Spoken::of(Some(view), name, None)?;
+    let mut needed = false;
+    for (_, generation) in host.generations()? {
+        needed |= match generation {
+            Ok(generation) if keeps(generation, name, &spoken.units) => false,
+            Ok(generation) => {
+                let plan = host.plan(generation.clone())?.plan;
+                let mut services = plan.services.iter().filter(|service| service.name == *name);
+                services.any(|service| service.is_refused() || !service.steps.is_empty())
+            }
+            Err(_) => true,
+        };
+    }
+    if !needed || guards::lasting(&host.place().guards).is_err() {
+        return Ok(false);
+    }
+    Ok(guards::put(host.place(), &spoken.guard(name, program))?)
+}
+
+impl Request<'_> {
+    /// Drops what was kept for generations that are not there any more. Where that cannot be, it is said, and nothing is worse.
+    pub(super) fn tidy(&self, record: &Record, services: &[(ServiceName, Ended)]) {
+        let arrived = |(_, ended): &&(ServiceName, Ended)| matches!(ended, Ended::Arrived(_));
+        let mut arrived = services.iter().filter(arrived).map(|(name, _)| name).peekable();
+        if arrived.peek().is_none() {
+            return;
+        }
+        let looked = (self.look)().map_err(MigrateError::from);
+        let looked = looked.and_then(|host| Ok((host, record.view()?)));
+        for name in arrived {
+            let tidied = match &looked {
+                Ok((host, view)) => tidy(host, view, name).map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            if let Err(error) = tidied {
+                let text = format!("What is kept for older generations could not be tidied up: {error}.");
+                self.progress.event(&ProgressEvent {
+                    service: name,
+                    step: None,
+                    happening: Happening::Note { text: &text },
+                });
+            }
+        }
+    }
 }

@@ -215,6 +215,12 @@ fn reports_tell_of_guards() {
     // Somebody removed it by hand.
     fs::remove_dir_all(world.path("guards")).unwrap();
     insta::assert_snapshot!("guard_gone", world.seen(&["generations"]));
+    // The next switch puts it back.
+    let toplevel = world.toplevel(2).display().to_string();
+    world.ends(0, &["check", &toplevel, "dry-activate"]);
+    assert_eq!(world.guards(), [""; 0]);
+    world.ends(0, &["check", &toplevel, "switch"]);
+    assert_eq!(world.guards(), DB);
 }
 
 #[test]
@@ -304,4 +310,15 @@ fn a_generation_that_runs_and_cannot_be_read_is_left_by_a_switch() {
             .seen_of(&mut world.active(1, &mut check))
             .replace("8.00 KiB", "SIZE")
     );
+}
+
+#[test]
+fn what_is_stamped_is_guarded() {
+    let world = world();
+    // Nothing is to be undone for the generation that knows nothing.
+    world.ends(0, &["stamp", "db", "none", "--generation", "2"]);
+    assert_eq!(world.guards(), [""; 0]);
+    // Somebody migrated it by hand.
+    world.ends(0, &["stamp", "db", V[0], "--generation", "2"]);
+    assert_eq!(world.guards(), DB);
 }

@@ -56,6 +56,7 @@ scenarios! {
     gates
     guard
     order
+    kills
     postgresql
     read_only_etc
     rollback
@@ -91,6 +92,11 @@ fn run(scenario: &str, systemd: &str) {
             "{missing}, and with CI set no test is skipped"
         );
         println!("skipped: {missing}");
+        return;
+    }
+
+    if scenario == "kills" && !cfg!(feature = "faults") {
+        println!("skipped: only a nixmig with the feature `faults` dies where it is told to");
         return;
     }
 

@@ -55,8 +55,8 @@ scenarios! {
     first_contact
     gates
     guard
-    order
     kills
+    order
     postgresql
     read_only_etc
     rollback

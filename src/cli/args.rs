@@ -326,6 +326,12 @@ impl Read {
 }
 
 impl Below {
+    /// This machine's own.
+    pub(super) fn own() -> Self {
+        let ReadOptions { root, profile, .. } = ReadOptions::default();
+        Self { root, profile }
+    }
+
     /// The same for the readers, which show no scripts.
     pub(super) fn options(&self) -> ReadOptions {
         ReadOptions {
@@ -337,6 +343,16 @@ impl Below {
 }
 
 impl Memory {
+    /// This machine's own.
+    pub(super) fn own() -> Self {
+        Self {
+            state_dir: STATE_DIR.into(),
+            gc_roots: GC_ROOTS.into(),
+            guards: GUARDS.into(),
+            clock_is_right: false,
+        }
+    }
+
     /// The same for the record.
     pub(super) fn place(&self, below: &Below) -> Place {
         let inside = |path: &Path| match path.strip_prefix("/") {
@@ -447,6 +463,22 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::described().debug_assert();
+    }
+
+    #[test]
+    fn what_is_the_machines_own_is_what_is_meant_where_nothing_is_said() {
+        let said = Cli::try_parse_from(["nixmig", "status"]).unwrap();
+        let Command::Status(said) = said.command else {
+            panic!()
+        };
+        let (memory, below) = (Memory::own(), Below::own());
+        assert_eq!(
+            memory.place(&below),
+            said.machine.memory.place(&said.machine.below)
+        );
+        let below = below.options();
+        let said = said.machine.below.options();
+        assert_eq!((below.root, below.profile), (said.root, said.profile));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! keeps the service's units from starting.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use nixmig::record::{Place, Wait};
 use nixmig::report::Gated;
 use nixmig::systemd::Manager;
 
-use super::args::{Gate, Memory};
+use super::args::{Below, Gate, Memory};
 use super::change::{as_chain, as_units, executor, place, program, systemd};
 use super::diagnostic::Failure;
 use super::exit::Exit;
@@ -32,15 +32,39 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long is slept between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Whether the words are those of a gate's unit, and there is nothing to do: nearly every start of a service ends here, before a
+/// command line is so much as described.
+pub(super) fn is_plain(words: &[OsString]) -> bool {
+    let [_, command, service, versions @ ..] = words else {
+        return false;
+    };
+    let parsed = || -> Option<(ServiceName, BTreeSet<Version>)> {
+        let versions = versions.iter().map(|word| word.to_str()?.parse().ok());
+        Some((service.to_str()?.parse().ok()?, versions.collect::<Option<_>>()?))
+    };
+    let Some((service, versions)) = (command == "gate").then(parsed).flatten() else {
+        return false;
+    };
+    let (memory, below) = (Memory::own(), Below::own());
+    // What cannot be looked at is said by the command itself.
+    let host = machine::look(below.options(), memory.place(&below), &memory, None);
+    host.is_ok_and(|host| passes(&host, &service, &versions))
+}
+
+/// Whether nothing is to be done, and the generation that is active was so from the beginning to the end of the look: who activates
+/// another one asks the gate again.
+fn passes(host: &Host<'_>, service: &ServiceName, versions: &BTreeSet<Version>) -> bool {
+    let active = host.running();
+    host.is_plainly_there(service, versions) && host.running() == active
+}
+
 pub(super) fn run(args: &Gate) -> Result<Exit, Failure> {
     let place = place(&args.machine)?;
     let options = args.machine.below.options();
     let service = &args.service;
     let versions: BTreeSet<_> = args.versions.iter().copied().collect();
     let host = machine::look(options.clone(), place.clone(), &args.machine.memory, None)?;
-    let active = host.running();
-    // Once more at the end: who activates another system meanwhile asks this gate again.
-    if host.is_plainly_there(service, &versions) && host.running() == active {
+    if passes(&host, service, &versions) {
         return Ok(Exit::Fine);
     }
     drop(host);

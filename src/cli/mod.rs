@@ -46,6 +46,9 @@ pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     if let Some(exit) = run_as::run(&words) {
         return exit;
     }
+    if gate::is_plain(&words) {
+        return Exit::Fine;
+    }
     // clap writes its own errors before it could say what was asked for.
     if words
         .iter()

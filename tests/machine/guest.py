@@ -4,12 +4,14 @@ Owns mounts, cgroup, boot, entering and killing. Everything happens in mount and
 driver, so that whatever kills it leaves neither mounts nor processes.
 """
 
+import fcntl
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -54,6 +56,9 @@ class Guest:
         self.cgroup = CGROUPS / f"nixmig-{directory.name}"
         for part in ["upper", "work", "root", "shared"]:
             (directory / part).mkdir(parents=True)
+        # Held as long as this process lives: see `sweep`.
+        self.lock = open(directory / "lock", "w")
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
         self.errors = open(directory / "errors.log", "ab")
         lower = ":".join(str(layer).replace(":", "\\:") for layer in layers)
         mount(
@@ -194,6 +199,20 @@ class Guest:
         os.makedirs(cgroup, exist_ok=True)
         with open(cgroup / "cgroup.procs", "w") as file:
             file.write("0")
+
+
+def sweep(runs):
+    """Removes what drivers that were killed left behind: directories that nobody holds any more, and their cgroups."""
+    for directory in runs.glob("*"):
+        try:
+            with open(directory / "lock") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                discard(directory)
+        except OSError:
+            continue
+        for path, _, _ in os.walk(CGROUPS / f"nixmig-{directory.name}", topdown=False):
+            with suppress(OSError):
+                os.rmdir(path)
 
 
 def discard(directory):

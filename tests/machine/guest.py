@@ -1,4 +1,4 @@
-"""A guest: systemd in a container of its own, over an overlay whose upper directory is its disk.
+"""A guest: systemd in a container of its own, over an overlay whose upper directory is its disk, a file system in an image.
 
 Owns mounts, cgroup, boot, entering and killing. Everything happens in mount and process namespaces that end with the
 driver, so that whatever kills it leaves neither mounts nor processes.
@@ -7,7 +7,6 @@ driver, so that whatever kills it leaves neither mounts nor processes.
 import fcntl
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -16,6 +15,9 @@ from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
 BOOT_TIMEOUT = 60
+
+# Of a disk, most of which is never written to.
+DISK_SIZE = 4 << 30
 
 # What a guest's commands see: NixOS's search path, then Debian's, which has what NixOS's packages bring.
 ENVIRONMENT = {
@@ -54,17 +56,33 @@ class Guest:
         self.leader = None
         self.last_status = None
         self.cgroup = CGROUPS / f"nixmig-{directory.name}"
-        for part in ["upper", "work", "root", "shared"]:
-            (directory / part).mkdir(parents=True)
+        self.layers = layers
+        self.disk = directory / "disk"
+        self.image = directory / "disk.img"
+        for part in [self.root, self.shared, self.disk]:
+            part.mkdir(parents=True)
         # Held as long as this process lives: see `sweep`.
         self.lock = open(directory / "lock", "w")
         fcntl.flock(self.lock, fcntl.LOCK_EX)
         self.errors = open(directory / "errors.log", "ab")
-        lower = ":".join(str(layer).replace(":", "\\:") for layer in layers)
+        with open(self.image, "wb") as image:
+            image.truncate(DISK_SIZE)
+        subprocess.run(["mkfs.ext4", "-q", "-E", "lazy_itable_init=1,lazy_journal_init=1", str(self.image)], check=True)
+        self._mount()
+
+    def _mount(self):
+        mount("-o", "loop", str(self.image), str(self.disk))
+        for part in ["upper", "work"]:
+            (self.disk / part).mkdir(exist_ok=True)
+        lower = ":".join(str(layer).replace(":", "\\:") for layer in self.layers)
         mount(
             "-t", "overlay", "overlay", str(self.root),
-            "-o", f"lowerdir={lower},upperdir={directory / 'upper'},workdir={directory / 'work'}",
+            "-o", f"lowerdir={lower},upperdir={self.disk / 'upper'},workdir={self.disk / 'work'}",
         )  # fmt: skip
+
+    def _unmount(self):
+        for part in [self.root, self.disk]:
+            subprocess.run(["umount", str(part)], check=True)
 
     def errors_at(self):
         return os.path.getsize(self.directory / "errors.log")
@@ -137,13 +155,24 @@ class Guest:
         self.last_status = self.supervisor.wait(timeout)
         self._clear_cgroup()
 
+    def lose_power(self):
+        """Ends it at once. What was not flushed is not on its disk: that is as its image was while all stood still."""
+        if not self.is_running():
+            return
+        (self.cgroup / "cgroup.freeze").write_text("1")
+        while "frozen 1" not in (self.cgroup / "cgroup.events").read_text():
+            time.sleep(0.005)
+        lost = self.image.with_suffix(".lost")
+        subprocess.run(["cp", "--sparse=always", str(self.image), str(lost)], check=True)
+        self.kill()
+        self._unmount()
+        lost.rename(self.image)
+        self._mount()
+
     def kill(self):
-        """Ends it at once, as the power would, but for the machine's page cache, which stays."""
+        """Ends it at once, and keeps what it has written."""
         if self.is_running():
-            if self.leader is not None:
-                os.kill(self.leader, signal.SIGKILL)
-            else:
-                self.supervisor.kill()
+            (self.cgroup / "cgroup.kill").write_text("1")
             self.supervisor.wait(30)
         self._clear_cgroup()
 
@@ -166,7 +195,7 @@ class Guest:
     def release(self):
         """Takes all of it away but its directory."""
         self.kill()
-        subprocess.run(["umount", "--lazy", str(self.root)], check=False)
+        self._unmount()
         self.errors.close()
 
     def journal(self):

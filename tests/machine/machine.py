@@ -96,9 +96,9 @@ class Machine:
         self.guest.boot()
 
     def crash(self):
-        """Kills it where it stands. Its disk stays as it is."""
+        """Takes the power away. What was not flushed is gone, as it is where the real driver ends its virtual machine."""
         self.log.say(f"{self.name}: crashes")
-        self.guest.kill()
+        self.guest.lose_power()
 
     # Commands.
 

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What a scenario needs to run, by the names that `scripts/need` knows.
-const TOOLS: [&str; 7] = [
+const TOOLS: [&str; 8] = [
     "nix",
     "systemd-nspawn",
     "debootstrap",
@@ -23,6 +23,7 @@ const TOOLS: [&str; 7] = [
     "unshare",
     "nsenter",
     "mount",
+    "mkfs.ext4",
 ];
 
 /// One test for each scenario and each systemd, `SCENARIO::on_252` and `SCENARIO::on_257`.
@@ -58,6 +59,7 @@ scenarios! {
     kills
     order
     postgresql
+    power
     read_only_etc
     rollback
     settings
@@ -86,7 +88,7 @@ fn every_scenario_is_listed() {
 }
 
 fn run(scenario: &str, systemd: &str) {
-    if let Some(missing) = missing() {
+    if let Some(missing) = missing(scenario) {
         assert!(
             std::env::var_os("CI").is_none(),
             "{missing}, and with CI set no test is skipped"
@@ -121,8 +123,13 @@ fn run(scenario: &str, systemd: &str) {
     );
 }
 
-/// Why no guest can be run here, if none can.
-fn missing() -> Option<String> {
+/// Why a scenario cannot be run here, if it cannot.
+fn missing(scenario: &str) -> Option<String> {
+    if scenario == "power" && !cfg!(feature = "faults") {
+        return Some(
+            "points at which the power goes need `--features faults`: `make test` has it".to_owned(),
+        );
+    }
     if !rustix::process::geteuid().is_root() {
         return Some("guests need root".to_owned());
     }

@@ -12,6 +12,7 @@ pub(super) fn on_record(error: &RecordError) -> String {
         RecordError::Kind { .. } | RecordError::Foreign(_) => {
             "Move it away, or name nixmig's own directory with `--state-dir`."
         }
+        RecordError::Overlaid(_) => "Name a directory that all of them see with `--guards`.",
         RecordError::Memory { .. } => "Name a directory on a disk with `--state-dir`.",
         RecordError::NoParent(_) => "Make that directory, or name another with `--state-dir`.",
         RecordError::ReadOnly(_) => "Mount it so that it can be written to.",

@@ -134,7 +134,10 @@ impl Engine<'_> {
 
 /// Whether it is not for now that no guard can be.
 fn is_impossible(why: &RecordError) -> bool {
-    matches!(why, RecordError::ReadOnly(_) | RecordError::Memory { .. })
+    matches!(
+        why,
+        RecordError::ReadOnly(_) | RecordError::Memory { .. } | RecordError::Overlaid(_)
+    )
 }
 
 /// Generations by their labels, as the subject or object of a sentence: `generation 41`.

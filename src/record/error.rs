@@ -50,6 +50,9 @@ pub enum RecordError {
     /// The directory that it should be made in is not there.
     #[error("there is no directory to make `{}` in", .0.display())]
     NoParent(PathBuf),
+    /// Other systems of the machine need not see it.
+    #[error("`{}` is on an overlay that not every generation mounts", .0.display())]
+    Overlaid(PathBuf),
     /// The file system is read-only.
     #[error("`{}` is on a file system that is read-only", .0.display())]
     ReadOnly(PathBuf),

@@ -160,13 +160,38 @@ pub fn lasting(guards: &Path) -> Result<(), RecordError> {
         return Err(RecordError::ReadOnly(path()));
     }
     let statfs = rustix::fs::fstatfs(&directory).map_err(read)?;
-    match memory(statfs.f_type as u64) {
-        Some(filesystem) => Err(RecordError::Memory {
+    if let Some(filesystem) = memory(statfs.f_type as u64) {
+        return Err(RecordError::Memory {
             path: path(),
             filesystem,
-        }),
-        None => Ok(()),
+        });
     }
+    // Where nobody tells what is mounted, there is nothing to go by.
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    match std::fs::canonicalize(there).is_ok_and(|there| is_overlaid(&there, &mounts)) {
+        true => Err(RecordError::Overlaid(path())),
+        false => Ok(()),
+    }
+}
+
+/// Whether a path is on an overlay that is not the whole root: that of `system.etc.overlay`, say, which generations without it do not
+/// mount, so that they do not see what is written there. `mounts` is proc_pid_mountinfo(5).
+pub(super) fn is_overlaid(path: &Path, mounts: &str) -> bool {
+    let mut nearest: Option<(&Path, bool)> = None;
+    for line in mounts.lines() {
+        let Some((mount, system)) = line.split_once(" - ") else {
+            continue;
+        };
+        let point = mount.split(' ').nth(4).map(Path::new);
+        let Some(point) = point.filter(|point| path.starts_with(point)) else {
+            continue;
+        };
+        // A later mount at the same place hides the one before.
+        if nearest.is_none_or(|(before, _)| point.starts_with(before)) {
+            nearest = Some((point, system.starts_with("overlay ")));
+        }
+    }
+    nearest.is_some_and(|(point, overlay)| overlay && point != Path::new("/"))
 }
 
 /// The unit that is asked before a service starts.

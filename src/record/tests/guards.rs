@@ -193,3 +193,21 @@ fn what_the_next_boot_empties_holds_no_guard() {
     place.guards = "/proc/nixmig/system.control".into();
     assert!(put_for(&place, "db", &["db.service"]).is_err());
 }
+
+#[test]
+fn an_overlay_that_other_generations_do_not_mount_holds_none() {
+    let root = "22 1 0:1 / / rw - overlay overlay rw,upperdir=/u\n23 22 8:1 / /var rw - ext4 /dev/a rw\n";
+    let etc = "24 22 0:2 / /etc rw - overlay overlay rw,upperdir=/.rw-etc/upper\n";
+    let own = "25 24 8:1 /persist /etc/systemd rw - ext4 /dev/a rw\n";
+    let is = |mounts: &[&str]| guards::is_overlaid(Path::new("/etc/systemd"), &mounts.concat());
+    assert!(!is(&[]));
+    assert!(!is(&[root]));
+    assert!(is(&[root, etc]));
+    assert!(!is(&[root, etc, own]));
+    assert!(is(&[
+        root,
+        own,
+        etc,
+        "26 22 0:2 / /etc/systemd rw - overlay overlay rw\n"
+    ]));
+}

@@ -474,11 +474,11 @@ fn only_what_is_plain_passes_without_a_plan() {
             rustix::fs::removexattr(world.state.join("db"), STAMP).unwrap();
         }),
         ("no state", &|world| {
-            fs::remove_dir_all(world.state.join("db")).unwrap()
+            fs::remove_dir_all(world.state.join("db")).unwrap();
         }),
         ("no mount", &|world| world.mounts(2, &world.state.join("db"))),
         ("no mount of the record", &|world| {
-            world.mounts(2, &world.state_dir)
+            world.mounts(2, &world.state_dir);
         }),
         ("another definition", &|world| {
             world.rewrite(2, "db", "Before=db.service", "Before=db.service more.service");

@@ -31,7 +31,7 @@
               };
               shelf-count.serviceConfig = {
                 Type = "oneshot";
-                ExecStart = "/bin/sh -c 'cat /var/lib/shelf/version >> /var/lib/counts'";
+                ExecStart = "/bin/sh -c 'test ! -e /var/lib/shelf/version || cat /var/lib/shelf/version >> /var/lib/counts'";
               };
             };
             units = {

@@ -11,7 +11,8 @@ use serde_json::Value;
 use crate::fixtures::{environment, fixtures};
 
 /// What the flake's outputs are made from.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 8] = [
+    ".cargo",
     "Cargo.lock",
     "Cargo.toml",
     "benches",

@@ -7,6 +7,7 @@
   src ? lib.fileset.toSource {
     root = ../../../../..;
     fileset = lib.fileset.unions [
+      ../../../../../.cargo
       ../../../../../Cargo.lock
       ../../../../../Cargo.toml
       ../../../../../benches

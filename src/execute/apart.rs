@@ -1,9 +1,10 @@
 //! Owns runs whose steps are processes of their own: the beginning that hands them over, one step of a recorded run, and how a
 //! run went that others walked. All of it is decided from the record, under the service's lock.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::chain::Links;
+use super::definition::units;
 use super::engine::{Arrival, Engine};
 use super::error::{Left, Named, Problem, WalkError};
 use super::run::Run;
@@ -59,8 +60,11 @@ impl Engine<'_> {
         for known in run.known.values() {
             let required = known.gate.service.requires.value();
             links.after.extend(required.into_iter().flatten().cloned());
-            links.mounts.extend(known.directories().iter().map(PathBuf::from));
+            links.mounts.extend(known.places());
         }
+        // A gated unit waits for whoever waits for the step: of another generation, it may be required.
+        let gated = units(run.known.values().chain(&run.target).map(Arc::as_ref));
+        links.after.retain(|unit| !unit.is_of(&gated));
         links.after.sort();
         links.after.dedup();
         links.mounts.sort();

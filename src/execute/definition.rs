@@ -1,7 +1,7 @@
 //! Owns a definition that is understood: the gate's unit file as it is kept, and what it says.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::generation::gate::{self, Gate, GateError, GateProblem};
 use crate::model::{Definition, ServiceName, UnitName, Version};
@@ -46,6 +46,12 @@ impl Known {
         directories.map_or(&[], Vec::as_slice)
     }
 
+    /// The state directories, as they are declared and where links lead from there, as far as that is there.
+    pub fn places(&self) -> impl Iterator<Item = PathBuf> {
+        let declared = self.directories().iter().map(PathBuf::from);
+        declared.flat_map(|path| [resolved(&path), path])
+    }
+
     /// The units that wait for the gate.
     pub fn units(&self) -> impl Iterator<Item = &UnitName> {
         self.gate.service.units.value().into_iter().flatten()
@@ -65,4 +71,40 @@ impl Known {
 /// The units of several definitions.
 pub(super) fn units<'k>(known: impl IntoIterator<Item = &'k Known>) -> BTreeSet<UnitName> {
     known.into_iter().flat_map(Known::units).cloned().collect()
+}
+
+/// Where the links of a path lead; names that are not there stay as they are.
+fn resolved(path: &Path) -> PathBuf {
+    let mut above = path.ancestors();
+    let there = above.find_map(|above| Some((above, above.canonicalize().ok()?)));
+    match there.and_then(|(above, place)| Some(place.join(path.strip_prefix(above).ok()?))) {
+        // Joining nothing leaves a slash at the end.
+        Some(place) => place.components().collect(),
+        None => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn links_are_followed_as_far_as_they_lead() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("disk")).unwrap();
+        symlink("disk", root.join("link")).unwrap();
+        for (path, place) in [
+            ("link", "disk"),
+            ("link/new/one", "disk/new/one"),
+            ("disk", "disk"),
+        ] {
+            assert_eq!(
+                resolved(&root.join(path)).as_os_str(),
+                root.join(place).as_os_str()
+            );
+        }
+    }
 }

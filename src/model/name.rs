@@ -1,6 +1,7 @@
 //! Owns the names that are checked once and trusted afterwards: services and units.
 
 use std::borrow::Borrow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -49,6 +50,11 @@ impl UnitName {
         instance
             .filter(|instance| !instance.is_empty())
             .map(|_| Self(format!("{prefix}@.{suffix}")))
+    }
+
+    /// Whether it is one of these units, or an instance of one.
+    pub fn is_of(&self, units: &BTreeSet<Self>) -> bool {
+        units.contains(self) || self.template().is_some_and(|template| units.contains(&template))
     }
 
     /// Whether it is a template, of which only instances start.

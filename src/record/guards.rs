@@ -234,7 +234,9 @@ fn unit(place: &Place, state_dir: &Path, guard: &Guard<'_>) -> String {
     // Instances order themselves, by the drop-in of their template.
     let before = units.iter().filter(|unit| !unit.as_str().contains("@."));
     let before = list("Before", before.map(ToString::to_string).collect());
-    let requires: Vec<_> = requires.iter().map(ToString::to_string).collect();
+    // What waits for the guard is not waited for: one generation may require what another gates.
+    let requires = requires.iter().filter(|unit| !unit.is_of(units));
+    let requires: Vec<_> = requires.map(ToString::to_string).collect();
     let after = list("Wants", requires.clone()) + &list("After", requires);
     let mounts = [state_dir.to_string_lossy().into_owned()];
     let mounts = mounts.iter().chain(directories.iter()).map(|path| quoted(path));

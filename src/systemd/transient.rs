@@ -6,6 +6,12 @@ use super::value::Value;
 use crate::execute::chain::Links;
 use crate::execute::{StepAt, units::UnitsError};
 
+/// What systemd-run asks how a script ended: it outlives the steps at a shutdown, and is there before they begin.
+pub(super) const BUS: [&str; 2] = ["dbus.service", "dbus.socket"];
+
+/// What units without default dependencies outlive otherwise: the file systems that nobody declared, and what they are on.
+const SYSTEM: [&str; 3] = ["sysinit.target", "local-fs.target", "remote-fs.target"];
+
 /// The command line of a step.
 fn line(program: &Path, links: &Links, step: &StepAt) -> Result<Vec<String>, UnitsError> {
     let line = [
@@ -69,6 +75,7 @@ fn properties(
         Value::Bool(false),
     ]);
     let mut after: Vec<String> = links.after.iter().map(ToString::to_string).collect();
+    after.extend(BUS.into_iter().chain(SYSTEM).map(str::to_owned));
     after.extend(before.map(str::to_owned));
     let mounts = links.mounts.iter().filter(|mount| is_normal(mount));
     let mounts = mounts.filter_map(|mount| mount.to_str());
@@ -100,12 +107,10 @@ fn properties(
         ("Conflicts", Value::texts(["shutdown.target"])),
         ("Before", Value::texts(["shutdown.target"])),
         ("RequiresMountsFor", Value::texts(mounts)),
+        ("After", Value::texts(after)),
     ];
     if let Some(before) = before {
         properties.push(("Requires", Value::texts([before])));
-    }
-    if !after.is_empty() {
-        properties.push(("After", Value::texts(after)));
     }
     let properties = properties
         .into_iter()
@@ -164,10 +169,16 @@ mod tests {
             property(&arguments[2], "Requires"),
             Some(&Value::texts([name(2)]))
         );
-        assert_eq!(
-            property(&arguments[2], "After"),
-            Some(&Value::texts(["pg.service".to_owned(), name(2)]))
-        );
+        let after = [
+            "pg.service",
+            "dbus.service",
+            "dbus.socket",
+            "sysinit.target",
+            "local-fs.target",
+            "remote-fs.target",
+            &name(2),
+        ];
+        assert_eq!(property(&arguments[2], "After"), Some(&Value::texts(after)));
         assert_eq!(property(&others[0].parts()[1], "Requires"), None);
         assert_eq!(
             property(&arguments[2], "RequiresMountsFor"),

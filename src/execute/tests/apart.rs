@@ -1,10 +1,20 @@
 //! Runs whose steps are walked each by an engine of its own, as processes do; how they went is told from the record alone.
 
+use std::os::unix::fs::symlink;
+
 use super::*;
+use crate::execute::chain::Links;
 
 impl Machine {
     /// Begins a run; its id and the steps that are to be handed over, counted from 1.
     fn begin(&self, to: &Generation) -> Result<(crate::model::RunId, Vec<usize>), WalkError> {
+        let links = self.links(to)?;
+        let steps = links.steps.iter().map(|step| step.number).collect();
+        Ok((links.run, steps))
+    }
+
+    /// Begins a run; what is handed over of it.
+    fn links(&self, to: &Generation) -> Result<Links, WalkError> {
         self.with(&Silent, |engine| {
             engine.settle(Some(&to.toplevel))?;
             let plan = self.plan(to);
@@ -22,10 +32,7 @@ impl Machine {
             };
             let links = engine.links(&opened)?;
             assert!(links.mounts.contains(&self.place.state_dir));
-            Ok((
-                opened.id().clone(),
-                links.steps.iter().map(|step| step.number).collect(),
-            ))
+            Ok(links)
         })
     }
 
@@ -193,4 +200,40 @@ fn one_that_could_not_be_handed_over_is_closed() {
     machine.is_on(&[]);
     assert!(machine.step_of(&run, 0).is_err());
     machine.is_on(&[]);
+}
+
+#[test]
+fn a_step_waits_for_no_unit_that_waits_for_it() {
+    let machine = Machine::new();
+    machine.meet();
+    let with = |history: &[Entry], units: &str| {
+        let mut generation = machine.generation(Some(history));
+        let mut definition = generation.known.unwrap().definition;
+        let plain = "X-Migration-Units=db.service\n";
+        assert!(definition.text.contains(plain));
+        definition.text = definition.text.replace(plain, units);
+        fs::write(&definition.unit, &definition.text).unwrap();
+        generation.known = Some(Known::read(&machine.service, definition).unwrap());
+        generation
+    };
+    let old = "X-Migration-Units=db.service\nX-Migration-Requires=x.service y@1.service z.service\n";
+    machine.migrate(&with(&history_of(&[1]), old)).unwrap();
+    let new = "X-Migration-Units=db.service x.service y@.service\nX-Migration-Requires=w.service\n";
+    let links = machine.links(&with(&history_of(&[1, 2]), new)).unwrap();
+    let after: Vec<_> = links.after.iter().map(ToString::to_string).collect();
+    assert_eq!(after, ["w.service", "z.service"]);
+}
+
+#[test]
+fn a_step_outlives_the_file_systems_that_its_state_is_really_on() {
+    let machine = Machine::new();
+    let real = machine.at("disk/state");
+    fs::create_dir(machine.at("disk")).unwrap();
+    fs::rename(machine.state(), &real).unwrap();
+    symlink("disk/state", machine.state()).unwrap();
+    machine.meet();
+    let links = machine
+        .links(&machine.generation(Some(&history_of(&[1]))))
+        .unwrap();
+    assert!(links.mounts.contains(&machine.state()) && links.mounts.contains(&real));
 }

@@ -21,7 +21,7 @@ fn put_for(place: &Place, service: &str, names: &[&str]) -> Result<bool, RecordE
         &Guard {
             service: &service,
             units: units(names),
-            requires: BTreeSet::new(),
+            requires: units(&["pg.service", "db.service", "worker@1.service"]),
             directories: ["/var/lib/my data".to_owned()].into(),
             program: Path::new("/opt/nixmig"),
         },
@@ -72,6 +72,9 @@ fn a_guard_comes_and_goes() {
     let unit = read("nixmig-guard-db.service");
     // Instances order themselves.
     assert!(unit.contains("\nBefore=db.service\n"), "{unit}");
+    // What waits for it is not waited for.
+    let required = "\nWants=pg.service\nAfter=pg.service\n";
+    assert!(unit.contains(required), "{unit}");
     let mounts = format!(
         "\nRequiresMountsFor={} \"/var/lib/my data\"\n",
         place.state_dir.display()

@@ -40,7 +40,10 @@ pub enum AccountError {
     )]
     Settings(Vec<String>),
     /// Settings that would take a script out of nixmig's hands.
-    #[error("{}: how scripts are started, told of and ended is nixmig's, and their user has to be there", unfit(.0))]
+    #[error(
+        "{}: how scripts are started, told of and ended is nixmig's, their user has to be there, and they see the machine's own files",
+        unfit(.0)
+    )]
     Unfit(Vec<String>),
     /// A setting whose value is neither a text nor a number nor a list of those.
     #[error("`{key} = {value}` of `serviceConfig` is no value that a unit can have")]
@@ -210,16 +213,24 @@ impl Account {
     }
 }
 
-/// Whether a setting decides how a script is started, told of or ended, or makes a user that is nobody's before and after.
+/// Whether a setting decides how a script is started, told of or ended, or what counts as ended well; makes a user that is nobody's
+/// before and after; or puts files over the machine's own, so that a backup may not be where it is looked for.
 fn is_unfit(key: &str) -> bool {
     let kinds = [
         "Exec", "Restart", "Standard", "Timeout", "Watchdog", "Kill", "SendSIG",
     ];
     let words = [
         "DynamicUser",
+        "IgnoreSIGPIPE",
         "NotifyAccess",
         "PIDFile",
         "RemainAfterExit",
+        "RootDirectory",
+        "RootEphemeral",
+        "RootImage",
+        "RuntimeMaxSec",
+        "SuccessExitStatus",
+        "TemporaryFileSystem",
         "Type",
     ];
     kinds.iter().any(|kind| key.starts_with(kind)) || words.contains(&key)
@@ -331,6 +342,20 @@ mod tests {
             words(r#"{"DynamicUser":true,"ExecStartPre":"/x"}"#)
                 .starts_with("`DynamicUser`, `ExecStartPre` of")
         );
+        for unfit in [
+            "SuccessExitStatus",
+            "ExecStartPost",
+            "TemporaryFileSystem",
+            "RootDirectory",
+            "RootImage",
+        ] {
+            let config = Map::from_iter([(unfit.to_owned(), Value::from("/x"))]);
+            let refused = Account::by_systemd(&config).unwrap_err();
+            assert!(
+                matches!(refused, AccountError::Unfit(found) if found == [unfit]),
+                "{unfit}"
+            );
+        }
         assert!(words(r#"{"Nice":{}}"#).contains("no value"));
         assert!(words(r#"{"User":"no-such-user-here","Nice":1}"#).contains("no user"));
     }

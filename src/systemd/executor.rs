@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::manager::Manager;
+use super::manager::{Manager, SCRIPT};
+use super::transient::BUS;
 use crate::execute::privileges::{Account, AccountError};
-use crate::execute::units::Units as _;
+use crate::execute::units::{UnitState, Units as _, UnitsError};
 use crate::execute::{DirectExecutor, Ended, ExecuteError, Executor, ScriptJob, check};
 use crate::generation::gate::Gate;
 use crate::model::UnitName;
@@ -27,12 +28,11 @@ const RUMOUR: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The settings after which a script may not reach what it has to write to.
-const FENCES: [&str; 5] = [
+const FENCES: [&str; 4] = [
     "ProtectSystem",
     "ReadOnlyPaths",
     "InaccessiblePaths",
     "ProtectHome",
-    "TemporaryFileSystem",
 ];
 
 /// Runs scripts as their definition wants: as children of nixmig, or as units.
@@ -66,8 +66,33 @@ impl SystemdExecutor {
         state.is_some_and(|state| state.active == "deactivating")
     }
 
+    /// Waits until the unit of a script is not up any more, and has systemd forget it; how it was then. One that brings state back
+    /// comes to its end by itself; another is ended where nixmig is told to end.
+    fn outlive(
+        &self,
+        systemd: &Manager,
+        job: &ScriptJob<'_>,
+        unit: &UnitName,
+    ) -> Result<UnitState, UnitsError> {
+        let mut state = systemd.state(unit)?;
+        while state.is_up() || state.job {
+            if !job.shielded && (self.stopped().is_some() || self.is_being_stopped(systemd)) {
+                systemd.stop(&BTreeSet::from([unit.clone()]))?;
+            } else {
+                thread::sleep(PAUSE);
+            }
+            state = systemd.state(unit)?;
+        }
+        if state.active == "failed" {
+            systemd.reset_failed(unit.as_str())?;
+        }
+        Ok(state)
+    }
+
     fn arguments(&self, job: &ScriptJob<'_>, unit: &UnitName) -> Vec<OsString> {
-        let mut words: Vec<String> = ["--quiet", "--pipe", "--wait", "--collect", "--service-type=exec"]
+        // For a oneshot only exit 0 is success: systemd takes other services that TERM, HUP, INT or PIPE ended for ended well. It
+        // is not collected: systemd-run says 0 when the bus goes away while it runs, and then its unit alone tells that it failed.
+        let mut words: Vec<String> = ["--quiet", "--pipe", "--wait", "--service-type=oneshot"]
             .map(str::to_owned)
             .to_vec();
         words.push(format!("--unit={unit}"));
@@ -75,10 +100,14 @@ impl SystemdExecutor {
         let mut set = |name: &str, value: &str| words.push(format!("--property={name}={value}"));
         set("WorkingDirectory", "/");
         set("UMask", "0022");
+        set("IgnoreSIGPIPE", "no");
+        set("TimeoutStartSec", "infinity");
         // What it leaves behind is killed when it has ended; else one that ignores its end would hold it up, and fail it.
         set("KillMode", "mixed");
         // A shutdown ends the step, which ends its script or waits for it.
         set("DefaultDependencies", "no");
+        // systemd-run asks there how it ended.
+        set("After", &BUS.join(" "));
         match (&self.step, job.shielded) {
             (Some(step), false) => set("BindsTo", step.as_str()),
             (_, true) => set("IgnoreOnIsolate", "yes"),
@@ -134,23 +163,30 @@ impl Executor for SystemdExecutor {
         let number = self.runs.fetch_add(1, Ordering::Relaxed);
         let own = format!("migrate-detect-{}-{number}.service", std::process::id());
         let unit = match job.unit {
-            Some(run) => format!("{run}-script-{}-{number}.service", std::process::id()),
+            Some(run) => format!("{run}{SCRIPT}{}-{number}.service", std::process::id()),
             None => own,
         };
         let unit: UnitName = unit
             .parse()
             .map_err(|error| not_run(ProcessError::Io(std::io::Error::other(error))))?;
+        if let Some(step) = job.unit {
+            // It costs nothing where it stays.
+            let _ = systemd.forget_scripts(step);
+        }
         let arguments = self.arguments(job, &unit);
         let ended = self
             .direct
             .follow(job, program.as_os_str(), &arguments, &BTreeMap::new(), line);
         // The program that waited for it may be gone while it is not.
-        if systemd.stop(&BTreeSet::from([unit])).is_err() {
+        let Ok(state) = self.outlive(systemd, job, &unit) else {
             return Err(ExecuteError::StillRunning {
                 script: job.script.to_owned(),
             });
-        }
+        };
         let mut ended = ended?;
+        if ended.outcome.is_good() && state.active == "failed" {
+            ended.outcome = Outcome::Error(format!("its unit failed: {}", state.result));
+        }
         if !ended.outcome.is_good() && !job.shielded && self.is_being_stopped(systemd) {
             let begun = Instant::now();
             while self.stopped().is_none() && begun.elapsed() < RUMOUR {

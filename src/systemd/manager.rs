@@ -19,6 +19,9 @@ use crate::model::{RunId, ServiceName, UnitName};
 /// What is there where systemd runs the machine: sd_booted(3).
 const BOOTED: &str = "/run/systemd/system";
 
+/// What stands in the name of a script's unit between its step's and the numbers of the process and the script.
+pub(super) const SCRIPT: &str = "-script-";
+
 /// How long systemd may be away: it closes its socket while it executes itself again.
 const AWAY: Duration = Duration::from_secs(30);
 
@@ -124,7 +127,7 @@ impl Manager {
     }
 
     /// Forgets that a unit failed. One that is not loaded has nothing to forget.
-    fn reset_failed(&self, unit: &str) -> Result<(), UnitsError> {
+    pub(super) fn reset_failed(&self, unit: &str) -> Result<(), UnitsError> {
         let doing = format!("reset {unit}");
         match self.call(&doing, "ResetFailedUnit", &[text(unit)]) {
             Err(UnitsError::Refused { name, .. }) if name == NO_SUCH_UNIT => Ok(()),
@@ -137,6 +140,16 @@ impl Manager {
         let doing = format!("start {unit}");
         self.call(&doing, "StartUnit", &[text(unit.as_str()), text("replace")])
             .map(drop)
+    }
+
+    /// Forgets the scripts of a step that failed when nobody was there any more to see that.
+    pub(super) fn forget_scripts(&self, step: &str) -> Result<(), UnitsError> {
+        for unit in self.list(&format!("{step}{SCRIPT}*.service"))? {
+            if unit.active == "failed" {
+                self.reset_failed(&unit.name)?;
+            }
+        }
+        Ok(())
     }
 
     /// Waits until something ends that systemd works on, and no longer than that.
@@ -270,7 +283,7 @@ impl Chain for Manager {
         let all = format!("migrate-{}-*.service", links.service);
         // Of a run before this one, or of this one before it was interrupted.
         for unit in self.list(&all)? {
-            if unit.active == "failed" && is_step(&unit.name, &links.service) {
+            if unit.active == "failed" && is_own(&unit.name, &links.service) {
                 self.reset_failed(&unit.name)?;
             }
         }
@@ -332,8 +345,8 @@ impl Chain for Manager {
     }
 }
 
-/// Whether a unit is a step of some run of a service, and of no service whose name begins like that.
-fn is_step(unit: &str, service: &ServiceName) -> bool {
+/// Whether a unit is a step of some run of a service or a script of one, and of no service whose name begins like that.
+fn is_own(unit: &str, service: &ServiceName) -> bool {
     let rest = unit
         .strip_prefix("migrate-")
         .and_then(|rest| rest.strip_prefix(service.as_str()));
@@ -341,7 +354,9 @@ fn is_step(unit: &str, service: &ServiceName) -> bool {
     let Some((run, number)) = rest.and_then(|rest| rest.split_once('-')) else {
         return false;
     };
-    run.parse::<RunId>().is_ok() && number.parse::<u32>().is_ok()
+    let (number, of) = number.split_once(SCRIPT).unwrap_or((number, "0-0"));
+    let numbers = || of.split('-').chain([number]);
+    run.parse::<RunId>().is_ok() && numbers().count() == 3 && numbers().all(|one| one.parse::<u32>().is_ok())
 }
 
 fn text(text: &str) -> Value {
@@ -404,15 +419,22 @@ mod tests {
     #[test]
     fn steps_are_told_from_units_of_services_with_longer_names() {
         let service: ServiceName = "a".parse().unwrap();
-        assert!(is_step("migrate-a-0123456789abcdef-12.service", &service));
+        for own in ["12", "1-script-4711-0"] {
+            assert!(is_own(
+                &format!("migrate-a-0123456789abcdef-{own}.service"),
+                &service
+            ));
+        }
         for other in [
             "migrate-a.service",
             "migrate-ab-0123456789abcdef-1.service",
             "migrate-a-b-0123456789abcdef-1.service",
             "migrate-a-0123456789abcdef-x.service",
             "migrate-a-0123456789abcdef-1.timer",
+            "migrate-a-0123456789abcdef-1-script-1.service",
+            "migrate-a-0123456789abcdef-1-script-x-0.service",
         ] {
-            assert!(!is_step(other, &service), "{other}");
+            assert!(!is_own(other, &service), "{other}");
         }
     }
 

@@ -45,6 +45,9 @@ in
           '';
           backup = ''cp -a "$STATE_DIRECTORIES/." "$BACKUP"'';
           restore = ''
+            touch "$STATE_DIRECTORIES/restoring"
+            while [ -e /var/lib/slow ]; do sleep 0.1; done
+            rm "$STATE_DIRECTORIES/restoring"
             cp "$BACKUP/items" "$BACKUP/version" "$STATE_DIRECTORIES"
           '';
         };
@@ -99,6 +102,25 @@ in
           stands()
           machine.succeed("systemctl kill --signal=KILL 'migrate-shelf-????????????????-1.service'")
           is_back()
+
+      with subtest("a restore comes to its end though the bus goes away, and is not done before"):
+          stands()
+          machine.succeed("touch /var/lib/slow")
+          machine.succeed("systemctl stop --no-block 'migrate-shelf-????????????????-1.service'")
+          machine.wait_for_file("/var/lib/shelf/restoring")
+          machine.succeed("systemctl kill --signal=KILL dbus.service")
+          machine.wait_until_fails("pgrep -x systemd-run")
+          machine.succeed("sleep 5")
+          machine.succeed("systemctl list-units --no-legend 'migrate-shelf-*-script-*' | grep .")
+          machine.succeed("find /var/lib -name reached | grep .")
+          machine.succeed("rm /var/lib/slow")
+          is_back()
+
+      with subtest("a script that somebody ends from outside has not ended well"):
+          stands()
+          machine.succeed("systemctl kill --signal=TERM 'migrate-shelf-*-script-*'")
+          is_back()
+          machine.succeed("nixmig resume shelf --retry")
 
       with subtest("when nothing is in its way, it arrives"):
           machine.succeed("rm /var/lib/stand")

@@ -15,7 +15,8 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 
 use super::handover::{self, BIN};
-use super::place::{StateDir, flush, in_the_way, memory, open_directory, plain, trusted};
+use super::lasting::memory;
+use super::place::{StateDir, flush, in_the_way, open_directory, plain, trusted};
 use super::{Place, RecordError};
 use crate::fault;
 use crate::model::{ServiceName, UnitName};
@@ -159,8 +160,7 @@ pub fn lasting(guards: &Path) -> Result<(), RecordError> {
     if stat.f_flag.contains(StatVfsMountFlags::RDONLY) {
         return Err(RecordError::ReadOnly(path()));
     }
-    let statfs = rustix::fs::fstatfs(&directory).map_err(read)?;
-    if let Some(filesystem) = memory(statfs.f_type as u64) {
+    if let Some(filesystem) = memory(&directory).map_err(read)? {
         return Err(RecordError::Memory {
             path: path(),
             filesystem,

@@ -10,6 +10,7 @@ mod event;
 mod fold;
 pub mod guards;
 mod handover;
+pub(crate) mod lasting;
 mod lock;
 mod log;
 mod making;

@@ -8,6 +8,7 @@ use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::RecordError;
+use super::lasting::memory;
 
 /// Where the machine's memory is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,8 +78,8 @@ impl StateDir {
         };
         let stat = rustix::fs::fstat(&fd).map_err(|error| RecordError::io("read", &path, error))?;
         trusted(&path, &stat)?;
-        let statfs = rustix::fs::fstatfs(&fd).map_err(|error| RecordError::io("read", &path, error))?;
-        if let Some(filesystem) = memory(statfs.f_type as u64) {
+        let memory = memory(&fd).map_err(|error| RecordError::io("read", &path, error))?;
+        if let Some(filesystem) = memory {
             return Err(RecordError::Memory { path, filesystem });
         }
         let canonical = match (path.parent(), path.file_name()) {
@@ -258,15 +259,5 @@ pub(super) fn in_the_way(path: &Path) -> RecordError {
             path: path.to_owned(),
             what: "directory",
         },
-    }
-}
-
-/// The name of a file system that a boot empties, by its number (statfs(2)).
-pub(super) fn memory(magic: u64) -> Option<&'static str> {
-    // The kernel's numbers have 32 bits; the C library's type may be wider and signed.
-    match magic & 0xffff_ffff {
-        0x0102_1994 => Some("tmpfs"),
-        0x8584_58f6 => Some("ramfs"),
-        _ => None,
     }
 }

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use super::error::BackupError;
+use crate::record::lasting::unescaped;
 
 /// One mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +90,7 @@ pub(super) fn above<'m>(mounts: &'m [Mount], directory: &Path) -> &'m Path {
 fn parse(line: &[u8]) -> Option<Mount> {
     let mut words = line.split(|&byte| byte == b' ');
     let id = std::str::from_utf8(words.next()?).ok()?.parse().ok()?;
-    let at = PathBuf::from(OsString::from_vec(unescape(words.nth(3)?)));
+    let at = PathBuf::from(OsString::from_vec(unescaped(words.nth(3)?)));
     let options = words.next()?;
     let kind = words.skip_while(|&word| word != b"-").nth(1)?;
     Some(Mount {
@@ -98,27 +99,6 @@ fn parse(line: &[u8]) -> Option<Mount> {
         kind: String::from_utf8_lossy(kind).into_owned(),
         read_only: options.split(|&byte| byte == b',').any(|option| option == b"ro"),
     })
-}
-
-/// Blanks, tabs, newlines and backslashes are written as three octal digits.
-fn unescape(word: &[u8]) -> Vec<u8> {
-    let mut text = Vec::with_capacity(word.len());
-    let mut rest = word;
-    while let Some((&byte, after)) = rest.split_first() {
-        let octal = after.get(..3).filter(|_| byte == b'\\');
-        let value = octal.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
-        match value {
-            Some(value) => {
-                text.push(value);
-                rest = &after[3..];
-            }
-            None => {
-                text.push(byte);
-                rest = after;
-            }
-        }
-    }
-    text
 }
 
 #[cfg(test)]

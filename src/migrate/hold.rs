@@ -148,13 +148,11 @@ impl Request<'_> {
             Err(error) => return Ok(Err(Problem::Stop(error))),
         };
         let generation = &self.definitions.toplevel;
+        let all: BTreeSet<_> = seen.up.union(&seen.waiting).cloned().collect();
         let (up, held_for) = match self.behalf {
             Behalf::Gate => (seen.up, None),
             // What waits would start in the middle of it.
-            Behalf::Somebody { .. } => {
-                let up: BTreeSet<_> = seen.up.into_iter().chain(seen.waiting).collect();
-                (up, (!active).then(|| generation.clone()))
-            }
+            Behalf::Somebody { .. } => (all.clone(), (!active).then(|| generation.clone())),
         };
         if self.behalf == (Behalf::Somebody { stops: false }) {
             return Ok(match up.is_empty() {
@@ -170,10 +168,11 @@ impl Request<'_> {
         if !never.is_empty() {
             return Ok(Err(Problem::NeverStopped { units: never, active }));
         }
-        if !up.is_empty() || held_for.is_some() && view.services.contains_key(name) {
+        // Those that wait, too: nobody starts them any more where a gate dies before its steps do.
+        if !all.is_empty() || held_for.is_some() && view.services.contains_key(name) {
             record.append(&[Event::Held {
                 service: name.clone(),
-                units: up.iter().cloned().collect(),
+                units: all.into_iter().collect(),
                 generation: held_for,
             }])?;
         }
@@ -238,7 +237,7 @@ fn released(
     })
 }
 
-/// Starts those of these units that are there.
+/// Starts those of these units that are there. A start that is queued already is one with this.
 fn start(units: &dyn Units, held: &BTreeSet<UnitName>) -> Result<BTreeSet<UnitName>, UnitsError> {
     let mut there = BTreeSet::new();
     let mut stuck = BTreeSet::new();

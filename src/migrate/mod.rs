@@ -16,7 +16,7 @@ use crate::generation::closure::{ClosureError, Definitions, definitions};
 use crate::generation::gate::GateError;
 use crate::generation::reference::Closure;
 use crate::machine::{Host, MachineError, Planned};
-use crate::model::{Block, Generation, Kind, Recorded, ServiceName, Version};
+use crate::model::{Block, Generation, Kind, Recorded, RunId, ServiceName, Version};
 use crate::plan::{BaselineSource, Plan, ServicePlan, Step, program_of};
 use crate::record::{Event, Place, Record, RecordError, ServiceLock, View, Wait, roots};
 
@@ -159,11 +159,7 @@ fn attempt(request: &Request<'_>) -> Result<Outcome, MigrateError> {
 
     let mut wanted = busy;
     let (locks, mut record, mut stuck, mut host, mut planned) = loop {
-        // By name, so that two who want several never wait for each other.
-        let locks = wanted
-            .iter()
-            .map(|name| Ok((name.clone(), request.lock(&place, name)?)));
-        let mut locks: BTreeMap<_, _> = locks.collect::<Result<_, TakeError>>()?;
+        let mut locks = request.locks(&place, &wanted)?;
         // Whoever held them may have been at it for long.
         if request.behalf == Behalf::Gate && (request.look)()?.running().as_deref() != running {
             return Err(MigrateError::Overtaken);
@@ -258,11 +254,13 @@ fn attempt(request: &Request<'_>) -> Result<Outcome, MigrateError> {
             }
         };
         journey.settle_units(name, ended.as_ref())?;
+        if matches!(ended, Some(Ended::Arrived(_))) {
+            request.tidy(journey.record, name);
+        }
         drop(lock);
         journey.ended.extend(ended.map(|ended| (name.clone(), ended)));
     }
     let (services, units) = (journey.ended, journey.units);
-    request.tidy(&record, &services);
     Ok(Outcome {
         planned,
         services,
@@ -344,6 +342,10 @@ impl Journey<'_, '_> {
             return Ok(None);
         };
         let view = self.record.view()?;
+        if is_on(recorded(Some(&view), name)) != is_on(recorded(self.host.view(), name)) {
+            // The lock was free since it was planned: another was at it.
+            return Ok(Some(untouched(name, Problem::Changed)));
+        }
         let need = need(plan, recorded(Some(&view), name));
         if need == Need::Nothing {
             return Ok(None);
@@ -492,6 +494,14 @@ fn untouched(name: &ServiceName, problem: Problem) -> Ended {
         service: name.clone(),
         what: Box::new(problem),
         left: Left::Untouched,
+    })
+}
+
+/// What a path is planned from.
+fn is_on(recorded: Option<&Recorded>) -> Option<(Vec<Version>, Option<&RunId>, Option<&Block>)> {
+    recorded.map(|recorded| {
+        let run = recorded.open_run.as_ref().map(|run| &run.id);
+        (recorded.versions(), run, recorded.block.as_ref())
     })
 }
 

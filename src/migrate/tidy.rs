@@ -9,7 +9,7 @@ use crate::model::ServiceName;
 use crate::plan::ServicePlan;
 use crate::record::{Record, View, guards, roots};
 
-use super::{Ended, MigrateError, Request};
+use super::{MigrateError, Request};
 
 /// The generations that would start units of a service on state that they know nothing of, once its path is walked; `target` is what
 /// the generation that it leads to says of it, besides what the plan has.
@@ -27,7 +27,11 @@ pub fn unaware(
         return Ok(Vec::new());
     }
     let spoken = Spoken::of(view, &plan.name, target)?;
-    let units = spoken.units.union(&plan.units).cloned().collect();
+    // Where they cannot be looked for, there can be none, and whoever wants to make one is told.
+    let mut guarded = guards::list(host.place()).unwrap_or_default();
+    let guarded = guarded.remove(&plan.name).unwrap_or_default();
+    let units = spoken.units.into_iter().chain(plan.units.iter().cloned());
+    let units = units.chain(guarded.units).collect();
     Ok(host.starting(&plan.name, &units)?.unaware)
 }
 
@@ -95,28 +99,20 @@ pub fn guard(host: &Host<'_>, view: &View, name: &ServiceName, program: &Path) -
 }
 
 impl Request<'_> {
-    /// Drops what was kept for generations that are not there any more. Where that cannot be, it is said, and nothing is worse.
-    pub(super) fn tidy(&self, record: &Record, services: &[(ServiceName, Ended)]) {
-        let arrived = |(_, ended): &&(ServiceName, Ended)| matches!(ended, Ended::Arrived(_));
-        let mut arrived = services.iter().filter(arrived).map(|(name, _)| name).peekable();
-        if arrived.peek().is_none() {
-            return;
-        }
-        let looked = (self.look)().map_err(MigrateError::from);
-        let looked = looked.and_then(|host| Ok((host, record.view()?)));
-        for name in arrived {
-            let tidied = match &looked {
-                Ok((host, view)) => tidy(host, view, name).map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            if let Err(error) = tidied {
-                let text = format!("What is kept for older generations could not be tidied up: {error}.");
-                self.progress.event(&ProgressEvent {
-                    service: name,
-                    step: None,
-                    happening: Happening::Note { text: &text },
-                });
-            }
+    /// Drops what was kept of a service that arrived for generations that are not there any more, under its lock. Where that cannot
+    /// be, it is said, and nothing is worse.
+    pub(super) fn tidy(&self, record: &Record, name: &ServiceName) {
+        let tidied = || -> Result<(), MigrateError> {
+            let host = (self.look)()?;
+            tidy(&host, &record.view()?, name)
+        };
+        if let Err(error) = tidied() {
+            let text = format!("What is kept for older generations could not be tidied up: {error}.");
+            self.progress.event(&ProgressEvent {
+                service: name,
+                step: None,
+                happening: Happening::Note { text: &text },
+            });
         }
     }
 }

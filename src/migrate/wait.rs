@@ -152,6 +152,34 @@ impl Locks {
 }
 
 impl Request<'_> {
+    /// Takes the locks of services, and holds none while it waits for one: whoever has that may need what another lock keeps from
+    /// starting.
+    pub(super) fn locks(
+        &self,
+        place: &Place,
+        wanted: &BTreeSet<ServiceName>,
+    ) -> Result<BTreeMap<ServiceName, ServiceLock>, TakeError> {
+        'afresh: loop {
+            let mut locks = BTreeMap::new();
+            for name in wanted {
+                let stopped = || self.executor.stopped().is_some();
+                let lock = match locks.is_empty() {
+                    true => self.lock(place, name)?,
+                    false => match take(place, name, Wait::Not, self.chain, self.progress, &stopped) {
+                        Err(TakeError::Lock(LockError::Held { .. })) if self.wait != Wait::Not => {
+                            locks.clear();
+                            drop(self.lock(place, name)?);
+                            continue 'afresh;
+                        }
+                        lock => lock?,
+                    },
+                };
+                locks.insert(name.clone(), lock);
+            }
+            return Ok(locks);
+        }
+    }
+
     /// Takes the lock of a service, of which nothing is at work then.
     pub(super) fn lock(&self, place: &Place, name: &ServiceName) -> Result<ServiceLock, TakeError> {
         let stopped = || self.executor.stopped().is_some();

@@ -84,12 +84,14 @@ impl Journey<'_, '_> {
         let held_here = recorded(Some(&view), name).is_some_and(|recorded| {
             recorded.held_for.as_deref() == Some(self.request.definitions.toplevel.as_str())
         });
+        // What another did meanwhile is not as it was before.
         let as_before = matches!(
             ended,
             Some(Ended::Failed(WalkError {
                 left: Left::Untouched | Left::Restored,
+                what,
                 ..
-            }))
+            })) if !matches!(**what, Problem::Changed | Problem::Open(_) | Problem::Overtaken(_))
         );
         let fate = if arrived && self.request.releases(self.request.is_active(self.running))
             || as_before && held_here

@@ -54,8 +54,9 @@ pub struct Found {
     pub units: BTreeSet<UnitName>,
 }
 
-/// Puts a guard in place, with all of it on disk; what is there already as it is to be stays. Whether anything was changed,
-/// so that systemd has to read its units again.
+/// Puts a guard in place, with all of it on disk; what is there already stays: units that waited for it before wait for it until it
+/// is removed, as a generation that was kept from them then may be started still. Whether anything was changed, so that systemd
+/// has to read its units again.
 ///
 /// # Errors
 ///
@@ -66,7 +67,14 @@ pub fn put(place: &Place, guard: &Guard<'_>) -> Result<bool, RecordError> {
     lasting(&place.guards)?;
     let top = made(&place.guards)?;
     let name = unit_name(guard.service);
-    let mut changed = written(&top, &place.guards, &name, &unit(place, &state.path, guard))?;
+    let found = list(place)?.remove(guard.service).unwrap_or_default();
+    let guard = Guard {
+        units: guard.units.union(&found.units).cloned().collect(),
+        requires: guard.requires.clone(),
+        directories: guard.directories.clone(),
+        ..*guard
+    };
+    let mut changed = written(&top, &place.guards, &name, &unit(place, &state.path, &guard))?;
     reached("guard-unit-written", &place.guards)?;
     let drop_in = format!("# Kept by nixmig, see {name}.\n[Unit]\nRequires={name}\nAfter={name}\n");
     for unit in &guard.units {
@@ -75,11 +83,6 @@ pub fn put(place: &Place, guard: &Guard<'_>) -> Result<bool, RecordError> {
         let inside = made_in(&top, &place.guards, &directory)?;
         changed |= written(&inside, &path, &drop_in_name(guard.service), &drop_in)?;
         reached("guard-drop-in-written", &path)?;
-    }
-    // A unit that waits for it no more.
-    let found = list(place)?.remove(guard.service).unwrap_or_default();
-    for unit in found.units.difference(&guard.units) {
-        changed |= remove_drop_in(&top, &place.guards, unit, guard.service)?;
     }
     Ok(changed)
 }

@@ -10,7 +10,7 @@ use crate::execute::{StepAt, units::UnitsError};
 pub(super) const BUS: [&str; 2] = ["dbus.service", "dbus.socket"];
 
 /// What units without default dependencies outlive otherwise: the file systems that nobody declared, and what they are on.
-const SYSTEM: [&str; 3] = ["sysinit.target", "local-fs.target", "remote-fs.target"];
+const SYSTEM: [&str; 2] = ["sysinit.target", "local-fs.target"];
 
 /// The command line of a step.
 fn line(program: &Path, links: &Links, step: &StepAt) -> Result<Vec<String>, UnitsError> {
@@ -175,7 +175,6 @@ mod tests {
             "dbus.socket",
             "sysinit.target",
             "local-fs.target",
-            "remote-fs.target",
             &name(2),
         ];
         assert_eq!(property(&arguments[2], "After"), Some(&Value::texts(after)));

@@ -94,21 +94,20 @@ fn kill(pid: u32) {
     send(pid, Signal::KILL);
 }
 
-/// Stops processes and all below them, so that none starts another while they are killed: a daemon that escapes would keep the
-/// lock for good.
-fn frozen(mut processes: Vec<u32>) -> Vec<u32> {
-    let mut stopped = 0;
-    while stopped < processes.len() {
-        let process = processes[stopped];
-        send(process, Signal::STOP);
-        stopped += 1;
-        for other in descendants(process) {
-            if !processes.contains(&other) {
-                processes.push(other);
-            }
+/// Stops a process and all below it, so that none starts another while they are killed: a daemon that escapes would keep the lock
+/// for good. What loses its parent meanwhile falls to nixmig, which is among them.
+fn frozen(nixmig: u32) -> Vec<u32> {
+    let mut stopped = vec![nixmig];
+    send(nixmig, Signal::STOP);
+    loop {
+        let mut more = descendants(nixmig);
+        more.retain(|process| !stopped.contains(process));
+        if more.is_empty() {
+            return stopped;
         }
+        more.iter().for_each(|process| send(*process, Signal::STOP));
+        stopped.extend(more);
     }
-    processes
 }
 
 /// Kills, and says what there was to be killed; nothing where it was too late.
@@ -124,8 +123,7 @@ fn strike(nixmig: &mut Child, wanted: Victim) -> Option<Victim> {
         }
         (Victim::Both, Some(_)) => {
             // nixmig first, or it would take note of its script's end.
-            kill(nixmig.id());
-            frozen(below).into_iter().for_each(kill);
+            frozen(nixmig.id()).into_iter().for_each(kill);
             Some(Victim::Both)
         }
         (Victim::Nixmig, _) | (_, None) => {

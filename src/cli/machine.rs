@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::Timestamp;
+use nixmig::execute::chain::Chain as _;
 use nixmig::execute::{Answer, DirectExecutor, Executor as _, detect};
 use nixmig::generation::ReadOptions;
-use nixmig::machine::{Ask, Host, Options};
-use nixmig::model::{Definition, Generation, ServiceName, UnitName};
+use nixmig::machine::{Alive, Ask, Host, Options};
+use nixmig::model::{Definition, Generation, RunId, ServiceName, UnitName};
 use nixmig::record::{Place, View};
 use nixmig::report;
 use nixmig::systemd::{Manager, SystemdExecutor};
@@ -30,10 +31,15 @@ pub(super) fn look<'a>(
         true => &ask,
         false => &unasked,
     };
-    Host::look(options(read, place, memory, from, ask)).map_err(Failure::machine)
+    let alive: &Alive<'_> = match memory.is_own() && read.root == Path::new("/") {
+        true => &alive,
+        false => &nobody,
+    };
+    let options = options(read, place, memory, from, ask);
+    Host::look(Options { alive, ..options }).map_err(Failure::machine)
 }
 
-/// How the machine is looked at now.
+/// How the machine is looked at now, by somebody who waits for runs that go on before anything is done.
 pub(super) fn options<'a>(
     read: ReadOptions,
     place: Place,
@@ -48,7 +54,19 @@ pub(super) fn options<'a>(
         now: Timestamp::now(),
         clock_is_right: memory.clock_is_right,
         ask,
+        alive: &nobody,
     }
+}
+
+/// Asks systemd whether steps of a run are queued or at work. Where it does not say, none are.
+fn alive(service: &ServiceName, run: &RunId) -> bool {
+    let systemd = Manager::new(Path::new(""));
+    systemd.is_some_and(|systemd| systemd.lives(service, run).unwrap_or(false))
+}
+
+/// Asks nobody.
+fn nobody(_: &ServiceName, _: &RunId) -> bool {
+    false
 }
 
 /// Asks a `detect` script, which is a child of nixmig; a signal that ends nixmig meanwhile ends both.

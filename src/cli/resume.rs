@@ -2,13 +2,13 @@
 
 use nixmig::execute::{Accepted, Left};
 use nixmig::model::{Block, ServiceName};
-use nixmig::record::{self, View};
+use nixmig::record::View;
 
 use super::args::{Resume, Stamped};
 use super::change::{place, start_held, tell, with_engine};
 use super::diagnostic::Failure;
 use super::exit::Exit;
-use super::output;
+use super::{machine, output};
 
 #[expect(
     clippy::redundant_closure_for_method_calls,
@@ -71,18 +71,25 @@ fn is_held(view: Option<&View>, service: &ServiceName) -> bool {
 /// Says what there is to choose from.
 fn choices(args: &Resume) -> Result<Exit, Failure> {
     let service = &args.service;
-    let view = record::look(&place(&args.machine)?).map_err(Failure::record)?;
-    let recorded = view.as_ref().and_then(|view| view.services.get(service));
+    let options = args.machine.below.options();
+    let host = machine::look(options, place(&args.machine)?, &args.machine.memory, None)?;
+    let view = host.view();
+    let recorded = view.and_then(|view| view.services.get(service));
     let block = recorded.and_then(|recorded| recorded.block.as_ref());
+    let is_open = recorded.is_some_and(|recorded| recorded.open_run.is_some());
     let (text, exit) = match block {
-        None if recorded.is_some_and(|recorded| recorded.open_run.is_some()) => (
+        None if is_open && host.is_at_work(service) => (
+            format!("A run of {service} is under way. `nixmig status` shows how far it is.\n"),
+            Exit::Fine,
+        ),
+        None if is_open => (
             format!(
                 "A run of {service} was interrupted. Nothing has to be decided: `nixmig migrate` settles it and goes on, and \
                  so does its gate at the next start.\n"
             ),
             Exit::Resume,
         ),
-        None if is_held(view.as_ref(), service) => {
+        None if is_held(view, service) => {
             start_held(&args.machine, service)?;
             return Ok(Exit::Fine);
         }

@@ -66,7 +66,7 @@ fn status(host: &Host<'_>, plan: &ServicePlan) -> ServiceStatus {
     let active = host.running();
     ServiceStatus {
         plan: plan.clone(),
-        running: host.is_locked(&plan.name),
+        running: host.is_at_work(&plan.name),
         held,
         held_for: held_for.filter(|generation| active.as_deref() != Some(Path::new(generation))),
         backups: recorded.map(backups).unwrap_or_default(),

@@ -14,19 +14,23 @@ use super::error::MachineError;
 use super::facts::Facts;
 use super::locks;
 use super::mounts::{Expected, Mounted};
+use super::runs;
 use crate::execute::Answer;
 use crate::generation::closure::root::Root;
 use crate::generation::closure::{ClosureError, Definitions};
 use crate::generation::{ReadError, ReadOptions, look_for, read_closure};
-use crate::model::{Definition, Generation, Kind, Recorded, ServiceName};
+use crate::model::{Definition, Generation, Kind, Recorded, RunId, ServiceName};
 use crate::plan::{self, Plan};
-use crate::record::{self, Place, View};
+use crate::record::{Place, View};
 
 /// How much the clock may be behind the record's last event: daylight saving that was set wrong, and no more.
 const SLACK: SignedDuration = SignedDuration::from_hours(1);
 
 /// Who asks the `detect` script of a service's definition; it is told the package that last ran the state, where that is known.
 pub type Ask<'a> = dyn Fn(&ServiceName, &Definition, Option<&str>) -> Answer + 'a;
+
+/// Who tells whether steps of a run are queued or at work, which hold no lock between one and the next.
+pub type Alive<'a> = dyn Fn(&ServiceName, &RunId) -> bool + 'a;
 
 /// How a machine is looked at.
 pub struct Options<'a> {
@@ -42,6 +46,8 @@ pub struct Options<'a> {
     pub clock_is_right: bool,
     /// Who asks `detect` scripts.
     pub ask: &'a Ask<'a>,
+    /// Who tells whether a run goes on. Asked only of runs that are open while nobody has the lock of their service.
+    pub alive: &'a Alive<'a>,
 }
 
 /// A generation, or why it cannot be read.
@@ -53,6 +59,8 @@ pub struct Host<'a> {
     before_switch: bool,
     root: Root,
     view: Option<View>,
+    /// The services whose open runs go on.
+    walked: BTreeSet<ServiceName>,
     bootables: OnceCell<Bootables>,
     others: OnceCell<Vec<(Bootable, Readable)>>,
     mounted: OnceCell<Mounted>,
@@ -105,12 +113,13 @@ impl<'a> Host<'a> {
     /// Fails where the record is there and cannot be read.
     pub fn look(options: Options<'a>) -> Result<Self, MachineError> {
         let root = Root::new(&options.read.root)?;
-        let view = record::look(&options.place).map_err(MachineError::Record)?;
+        let (view, walked) = runs::look(&options.place, options.alive).map_err(MachineError::Record)?;
         Ok(Self {
             options,
             before_switch: false,
             root,
             view,
+            walked,
             bootables: OnceCell::new(),
             others: OnceCell::new(),
             mounted: OnceCell::new(),
@@ -259,8 +268,13 @@ impl<'a> Host<'a> {
         target.services.keys().chain(recorded).cloned().collect()
     }
 
-    /// Whether somebody walks a service's path right now, as the kernel's list of locks tells. Takes no lock.
-    pub fn is_locked(&self, name: &ServiceName) -> bool {
+    /// Whether somebody works on a service: walks its path, be it between two steps, or has its lock. Takes no lock.
+    pub fn is_at_work(&self, name: &ServiceName) -> bool {
+        self.walked.contains(name) || self.is_locked(name)
+    }
+
+    /// Whether somebody has a service's lock right now, as the kernel's list of locks tells. Takes no lock.
+    fn is_locked(&self, name: &ServiceName) -> bool {
         locks::is_held(&self.options.place, name)
     }
 

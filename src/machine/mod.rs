@@ -11,6 +11,7 @@ mod guards;
 mod host;
 mod locks;
 mod mounts;
+mod runs;
 mod state;
 mod witness;
 
@@ -18,4 +19,4 @@ pub use backups::size;
 pub use bootable::{Bootable, Bootables};
 pub use error::MachineError;
 pub use guards::{Starting, keeps};
-pub use host::{Ask, Host, Options, Planned, Readable};
+pub use host::{Alive, Ask, Host, Options, Planned, Readable};

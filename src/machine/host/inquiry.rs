@@ -34,7 +34,7 @@ impl Host<'_> {
             Some(recorded) => {
                 let read = wanted.zip(built.gates.get(name).map(Vec::as_slice));
                 facts.recall(&self.root, name, recorded, read);
-                facts.running = recorded.open_run.is_some() && self.is_locked(name);
+                facts.running = self.walked.contains(name);
                 if facts::goes_down(recorded, wanted)
                     && (!facts::undoes(facts.past.as_ref(), recorded) || facts::is_gone(&self.root, recorded))
                     && let Some((past, toplevel)) = self.elsewhere(name, recorded)?

@@ -84,9 +84,14 @@ fn the_first_is_killed_while_the_second_waits() {
 fn nothing_is_to_be_decided_about_a_run_that_was_interrupted() {
     let world = World::usual();
     let mut first = held(&world);
+    assert!(world.ends(0, &["resume", "db"]).contains("is under way"));
     first.kill().unwrap();
     first.wait().unwrap();
     go(&world);
+    // Its script had it still.
+    let lock = fs::File::open(world.state_dir.join("locks/db.lock")).unwrap();
+    lock.lock().unwrap();
+    drop(lock);
     insta::assert_snapshot!("resume_interrupted", world.seen(&["resume", "db"]));
     world.ends(0, &["migrate", "3"]);
     assert_eq!(world.log("db"), once());

@@ -125,6 +125,7 @@ fn bring_by(
             now: Timestamp::now(),
             clock_is_right: false,
             ask: &ask,
+            alive: &|_, _| false,
         })
     };
     let services = service.map(|name| BTreeSet::from([name.parse().unwrap()]));
@@ -599,8 +600,9 @@ type Meanwhile<'a> = &'a dyn Fn(&ServiceName);
 struct Apart<'a> {
     world: &'a World,
     steps: RefCell<Vec<(ServiceName, nixmig::model::RunId, usize)>>,
-    /// What others do after the steps of a service.
-    meanwhile: Meanwhile<'a>,
+    /// What others do before the steps of a service, and after them.
+    before: Meanwhile<'a>,
+    after: Meanwhile<'a>,
 }
 
 impl nixmig::execute::chain::Chain for Apart<'_> {
@@ -616,6 +618,7 @@ impl nixmig::execute::chain::Chain for Apart<'_> {
     }
 
     fn sleep(&self, service: &ServiceName, _: &nixmig::model::RunId, _: std::time::Duration) -> bool {
+        (self.before)(service);
         let place = place(self.world);
         let executor = DirectExecutor::new().unwrap();
         for (service, run, number) in self.steps.take() {
@@ -633,7 +636,7 @@ impl nixmig::execute::chain::Chain for Apart<'_> {
             };
             engine.step_of(&run, u32::try_from(number).unwrap() - 1).unwrap();
         }
-        (self.meanwhile)(service);
+        (self.after)(service);
         true
     }
 
@@ -669,10 +672,62 @@ fn what_another_did_meanwhile_is_not_done_again() {
         let chain = Apart {
             world: &world,
             steps: RefCell::default(),
-            meanwhile: &meanwhile,
+            before: &|_| {},
+            after: &meanwhile,
         };
         let outcome = bring_by(&world, 3, &manager, behalf, None, Some(&chain));
         assert_eq!(world.log("db"), format!("data {} {} ", V[0], V[1]), "{outcome:?}");
         assert_eq!(recorded(&world, "db").versions().len(), 2, "{outcome:?}");
     }
+}
+
+/// Between two steps, nobody has the lock.
+#[test]
+fn a_run_whose_steps_are_queued_goes_on() {
+    let world = World::usual();
+    let said = |alive: bool| {
+        let read = ReadOptions {
+            profile: world.path("profiles/system"),
+            ..ReadOptions::default()
+        };
+        let ours = |service: &ServiceName, _: &nixmig::model::RunId| alive && service.as_str() == "db";
+        let host = Host::look(Options {
+            read: read.clone(),
+            place: place(&world),
+            from: None,
+            now: Timestamp::now(),
+            clock_is_right: false,
+            ask: &|_, _, _| unreachable!("it has no script"),
+            alive: &ours,
+        });
+        let host = host.unwrap();
+        let target = read_closure(&world.toplevel(3), "target", &read).unwrap();
+        let plan = host.plan(target).unwrap().plan;
+        let finding = plan
+            .findings()
+            .find(|one| one.code == nixmig::plan::Code::Interrupted);
+        let is_at_work = host.is_at_work(&"db".parse().unwrap());
+        (finding.map(|one| one.message.clone()), is_at_work)
+    };
+    let looked = std::cell::Cell::new(false);
+    let look = |_: &ServiceName| {
+        let (message, is_at_work) = said(true);
+        assert!(message.unwrap().contains("goes on right now"));
+        assert!(is_at_work);
+        // A lock that this process let go is seen until what other tests started has become a program of its own.
+        let left = (0..100).map(|_| said(false)).find(|(_, is_at_work)| !is_at_work);
+        let (message, _) = left.unwrap();
+        assert!(message.unwrap().contains("never reported its end"));
+        looked.set(true);
+    };
+    let chain = Apart {
+        world: &world,
+        steps: RefCell::default(),
+        before: &look,
+        after: &|_| {},
+    };
+    bring_by(&world, 3, &Manager::default(), STOPS, None, Some(&chain));
+    assert!(looked.get());
+    let (message, _) = said(true);
+    assert_eq!(message, None);
 }

@@ -97,6 +97,13 @@ in
           are_down()
           machine.succeed("systemctl daemon-reload", "systemctl daemon-reexec")
           assert len(steps()) == 2, steps()
+
+      with subtest("a run whose steps are queued is said to go on, also where nobody is seen to have the lock"):
+          unseen = "unshare --mount sh -c 'mount --bind /dev/null /proc/locks && exec nixmig $*' sh"
+          for command_line in ["status", "plan", "resume shelf"]:
+              said = machine.succeed(f"{unseen} {command_line} 2>&1")
+              assert "shelf  running" in said or "goes on right now" in said or "is under way" in said, said
+              assert "never reported" not in said, said
           goes_on()
           arrives("three")
           is_over()

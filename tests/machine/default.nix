@@ -66,6 +66,7 @@ let
       nixpkgsModules = [
         ../../nixpkgs-patches/nixos/modules/system/migrations
         ../../test-fixtures/machine/containers.nix
+        ../../test-fixtures/machine/disks.nix
         ../../test-fixtures/machine/system.nix
         ../../test-fixtures/services/postgresql/module.nix
         ../../test-fixtures/postgresql/migrations.nix
@@ -94,6 +95,7 @@ let
       inherit (test) name;
       script = test.testScriptString;
       toplevel = "${machine.system.build.toplevel}";
+      inherit (machine.system.build) disks;
       nixmig = "${machine.services.nixmig.package}";
       systems = map toString systems;
       derivations = map (system: builtins.unsafeDiscardOutputDependency system.drvPath) systems;

@@ -1,4 +1,5 @@
-"""A guest: systemd in a container of its own, over an overlay whose upper directory is its disk, a file system in an image.
+"""A guest: systemd in a container of its own, over an overlay whose upper directory is on its disk, a file system in an image.
+It may have further disks, mounted where its system says.
 
 Owns mounts, cgroup, boot, entering and killing. Everything happens in mount and process namespaces that end with the
 driver, so that whatever kills it leaves neither mounts nor processes.
@@ -16,8 +17,12 @@ from pathlib import Path
 CGROUPS = Path("/sys/fs/cgroup")
 BOOT_TIMEOUT = 60
 
-# Of a disk, most of which is never written to.
-DISK_SIZE = 4 << 30
+# Of its own disk in MiB, most of which is never written to.
+DISK_SIZE = 4 << 10
+
+# What nobody flushes does not come to a disk by a commit of something else, every five seconds as is usual: how long a test took
+# would say what a loss of power leaves.
+OPTIONS = "loop,commit=3600"
 
 # What a guest's commands see: NixOS's search path, then Debian's, which has what NixOS's packages bring.
 ENVIRONMENT = {
@@ -42,10 +47,38 @@ def own_cgroups():
     mount("-t", "cgroup2", "cgroup2", str(CGROUPS))
 
 
-class Guest:
-    """A guest whose files are those of `layers`, the first before the others, and what it wrote to `directory`."""
+class Disk:
+    """A file system in an image, `size` MiB large, mounted as soon as it is made."""
 
-    def __init__(self, directory, layers, boot, toplevel):
+    def __init__(self, place, size):
+        self.place = place
+        self.image = place.with_suffix(".img")
+        self.lost = place.with_suffix(".lost")
+        place.mkdir()
+        with open(self.image, "wb") as image:
+            image.truncate(size << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-E", "lazy_itable_init=1,lazy_journal_init=1", str(self.image)], check=True)
+        self.mount()
+
+    def mount(self):
+        mount("-o", OPTIONS, str(self.image), str(self.place))
+
+    def unmount(self):
+        subprocess.run(["umount", str(self.place)], check=True)
+
+    def copy(self):
+        """Notes what is on it now, which is not what it will be unmounted with."""
+        subprocess.run(["cp", "--sparse=always", str(self.image), str(self.lost)], check=True)
+
+    def insert_copy(self):
+        self.lost.rename(self.image)
+
+
+class Guest:
+    """A guest whose files are those of `layers`, the first before the others, and what it wrote to `directory`; with `disks`
+    besides, each with a size in MiB and where it is mounted."""
+
+    def __init__(self, directory, layers, boot, toplevel, disks):
         self.directory = directory
         self.root = directory / "root"
         self.shared = directory / "shared"
@@ -57,32 +90,38 @@ class Guest:
         self.last_status = None
         self.cgroup = CGROUPS / f"nixmig-{directory.name}"
         self.layers = layers
-        self.disk = directory / "disk"
-        self.image = directory / "disk.img"
-        for part in [self.root, self.shared, self.disk]:
+        for part in [self.root, self.shared]:
             part.mkdir(parents=True)
         # Held as long as this process lives: see `sweep`.
         self.lock = open(directory / "lock", "w")
         fcntl.flock(self.lock, fcntl.LOCK_EX)
         self.errors = open(directory / "errors.log", "ab")
-        with open(self.image, "wb") as image:
-            image.truncate(DISK_SIZE)
-        subprocess.run(["mkfs.ext4", "-q", "-E", "lazy_itable_init=1,lazy_journal_init=1", str(self.image)], check=True)
-        self._mount()
+        self.disk = Disk(directory / "disk", DISK_SIZE)
+        self.others = [
+            (Disk(directory / f"disk-{number}", disk["size"]), disk["mountPoint"])
+            for number, disk in enumerate(disks, start=2)
+        ]
+        self._mount_root()
 
-    def _mount(self):
-        mount("-o", "loop", str(self.image), str(self.disk))
-        for part in ["upper", "work"]:
-            (self.disk / part).mkdir(exist_ok=True)
+    @property
+    def disks(self):
+        """All of them."""
+        return [self.disk, *(disk for disk, _ in self.others)]
+
+    def _mount_root(self):
+        upper, work = (self.disk.place / part for part in ["upper", "work"])
+        for part in [upper, work]:
+            part.mkdir(exist_ok=True)
         lower = ":".join(str(layer).replace(":", "\\:") for layer in self.layers)
         mount(
             "-t", "overlay", "overlay", str(self.root),
-            "-o", f"lowerdir={lower},upperdir={self.disk / 'upper'},workdir={self.disk / 'work'}",
+            "-o", f"lowerdir={lower},upperdir={upper},workdir={work}",
         )  # fmt: skip
 
     def _unmount(self):
-        for part in [self.root, self.disk]:
-            subprocess.run(["umount", str(part)], check=True)
+        subprocess.run(["umount", str(self.root)], check=True)
+        for disk in self.disks:
+            disk.unmount()
 
     def errors_at(self):
         return os.path.getsize(self.directory / "errors.log")
@@ -111,6 +150,7 @@ class Guest:
                         "--notify-ready=yes", "--console=pipe", "--kill-signal=SIGRTMIN+4", "--link-journal=no",
                         "--resolv-conf=off", "--timezone=off", "--hostname=machine", "--directory", str(self.root),
                         f"--bind-ro={self.boot_loader}:/opt/boot", f"--bind={self.shared}:/tmp/shared",
+                        *(f"--bind={disk.place}:{mount_point}" for disk, mount_point in self.others),
                         "/opt/boot", str(self.toplevel),
                     ],
                     env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": f"@{address}", "UNIFIED_CGROUP_HIERARCHY": "1"},
@@ -156,18 +196,20 @@ class Guest:
         self._clear_cgroup()
 
     def lose_power(self):
-        """Ends it at once. What was not flushed is not on its disk: that is as its image was while all stood still."""
+        """Ends it at once. What was not flushed is not on its disks: they are as their images were while all stood still."""
         if not self.is_running():
             return
         (self.cgroup / "cgroup.freeze").write_text("1")
         while "frozen 1" not in (self.cgroup / "cgroup.events").read_text():
             time.sleep(0.005)
-        lost = self.image.with_suffix(".lost")
-        subprocess.run(["cp", "--sparse=always", str(self.image), str(lost)], check=True)
+        for disk in self.disks:
+            disk.copy()
         self.kill()
         self._unmount()
-        lost.rename(self.image)
-        self._mount()
+        for disk in self.disks:
+            disk.insert_copy()
+            disk.mount()
+        self._mount_root()
 
     def kill(self):
         """Ends it at once, and keeps what it has written."""

@@ -32,23 +32,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long is slept between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Whether the words are those of a gate's unit, and there is nothing to do: nearly every start of a service ends here, before a
-/// command line is so much as described.
-pub(super) fn is_plain(words: &[OsString]) -> bool {
+/// Whether there is nothing to do, where the words are those of a gate's unit: nearly every start of a service ends here, before
+/// a command line is so much as described. None where they are not, or the machine cannot be looked at.
+pub(super) fn is_plain(words: &[OsString]) -> Option<bool> {
     let [_, command, service, versions @ ..] = words else {
-        return false;
+        return None;
     };
     let parsed = || -> Option<(ServiceName, BTreeSet<Version>)> {
         let versions = versions.iter().map(|word| word.to_str()?.parse().ok());
         Some((service.to_str()?.parse().ok()?, versions.collect::<Option<_>>()?))
     };
-    let Some((service, versions)) = (command == "gate").then(parsed).flatten() else {
-        return false;
-    };
+    let (service, versions) = (command == "gate").then(parsed).flatten()?;
     let (memory, below) = (Memory::own(), Below::own());
     // What cannot be looked at is said by the command itself.
     let host = machine::look(below.options(), memory.place(&below), &memory, None);
-    host.is_ok_and(|host| passes(&host, &service, &versions))
+    Some(passes(&host.ok()?, &service, &versions))
 }
 
 /// Whether nothing is to be done, and the generation that is active was so from the beginning to the end of the look: who activates
@@ -58,16 +56,18 @@ fn passes(host: &Host<'_>, service: &ServiceName, versions: &BTreeSet<Version>) 
     host.is_plainly_there(service, versions) && host.running() == active
 }
 
-pub(super) fn run(args: &Gate) -> Result<Exit, Failure> {
+/// Runs a gate; `looked` says that [`is_plain`] found something to do.
+pub(super) fn run(args: &Gate, looked: bool) -> Result<Exit, Failure> {
     let place = place(&args.machine)?;
     let options = args.machine.below.options();
     let service = &args.service;
     let versions: BTreeSet<_> = args.versions.iter().copied().collect();
-    let host = machine::look(options.clone(), place.clone(), &args.machine.memory, None)?;
-    if passes(&host, service, &versions) {
-        return Ok(Exit::Fine);
+    if !looked {
+        let host = machine::look(options.clone(), place.clone(), &args.machine.memory, None)?;
+        if passes(&host, service, &versions) {
+            return Ok(Exit::Fine);
+        }
     }
-    drop(host);
     let systemd = systemd(&args.machine.memory)?;
     let gate = Slow {
         service,

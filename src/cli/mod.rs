@@ -46,7 +46,8 @@ pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
     if let Some(exit) = run_as::run(&words) {
         return exit;
     }
-    if gate::is_plain(&words) {
+    let plain = gate::is_plain(&words);
+    if plain == Some(true) {
         return Exit::Fine;
     }
     // clap writes its own errors before it could say what was asked for.
@@ -82,7 +83,7 @@ pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Check(args) => check::run(args),
         Command::Guard(args) => guard::run(args),
         Command::Migrate(args) => migrate::run(args),
-        Command::Gate(args) => gate::run(args),
+        Command::Gate(args) => gate::run(args, plain.is_some()),
         Command::Step(args) => step::run(args),
         Command::Stamp(args) => stamp::run(args),
         Command::Resume(args) => resume::run(args),

@@ -29,6 +29,23 @@ pub struct Gate {
     pub service_config: serde_json::Map<String, serde_json::Value>,
 }
 
+const STATE_DIRECTORIES: &str = "X-Migration-StateDirectories";
+
+/// The state directories of a gate, without a look at its migrations. None where only [the whole](read) tells.
+pub(crate) fn state_directories(text: &str) -> Option<Vec<String>> {
+    let (unit, migrations) = text.split_at(text.find("\n[X-Migration ").unwrap_or(text.len()));
+    if migrations.contains(STATE_DIRECTORIES) {
+        return None;
+    }
+    let unit = UnitFile::parse(unit.as_bytes()).ok()?;
+    let mut found = unit.entries("Unit", STATE_DIRECTORIES);
+    match (found.next(), found.next()) {
+        (None, _) => Some(Vec::new()),
+        (Some(entry), None) => directories(&entry.value).ok(),
+        (Some(_), Some(_)) => None,
+    }
+}
+
 /// Reads the text of the unit `migrate-<service>.service`; `file` is its name in errors.
 ///
 /// A unit of that name without a single `X-Migration` key or section is somebody else's: `None`.
@@ -181,7 +198,7 @@ const KEYS: [&str; 12] = [
     "X-Migration-Units",
     "X-Migration-Requires",
     "X-Migration-Package",
-    "X-Migration-StateDirectories",
+    STATE_DIRECTORIES,
     "X-Migration-Detect",
     "X-Migration-Oldest",
     "X-Migration-Acknowledge",
@@ -276,16 +293,7 @@ impl<'u, 'a> Head<'u, 'a> {
         read.units = units.into();
         read.requires = self.words("X-Migration-Requires")?.into();
         read.package = self.optional("X-Migration-Package", package)?.into();
-        read.state_directories = self
-            .optional("X-Migration-StateDirectories", |value| {
-                let directories: Vec<String> =
-                    json("X-Migration-StateDirectories", "a list of strings", value)?;
-                directories
-                    .iter()
-                    .try_for_each(|directory| absolute(directory).map(drop))?;
-                Ok(directories)
-            })?
-            .into();
+        read.state_directories = self.optional(STATE_DIRECTORIES, directories)?.into();
         read.detect = self.optional("X-Migration-Detect", script)?.into();
         read.oldest = self
             .optional("X-Migration-Oldest", |value| Ok(value.parse()?))?
@@ -390,6 +398,14 @@ fn absolute(path: &str) -> Result<&str, GateProblem> {
         true => Ok(path),
         false => Err(GateProblem::RelativePath(path.to_owned())),
     }
+}
+
+fn directories(value: &str) -> Result<Vec<String>, GateProblem> {
+    let directories: Vec<String> = json(STATE_DIRECTORIES, "a list of strings", value)?;
+    for directory in &directories {
+        absolute(directory)?;
+    }
+    Ok(directories)
 }
 
 fn script(value: &str) -> Result<Text, GateProblem> {

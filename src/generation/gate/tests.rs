@@ -402,3 +402,30 @@ fn gated_units_carry_their_versions() {
     let broken = UnitFile::parse(b"[Unit]\nX-Migration-Versions=a 2023\n").unwrap();
     assert!(versions(&[broken]).is_err());
 }
+
+#[test]
+fn state_directories_are_told_without_the_rest_or_not_at_all() {
+    let text = |unit: &str, rest: &str| {
+        format!(
+            "[Unit]\nX-Migration-Format=1\n{unit}\n[X-Migration 2024-01-01]\n{rest}\n[Service]\nType=oneshot\n"
+        )
+    };
+    let line = r#"X-Migration-StateDirectories=["/var/lib/a","/b"]"#;
+    let whole = whole();
+    let read = parse(&whole).unwrap().unwrap().service.state_directories;
+    assert_eq!(state_directories(&whole).as_ref(), read.value());
+    assert_eq!(
+        state_directories(&text(line, "UpScript=/x")),
+        Some(vec!["/var/lib/a".to_owned(), "/b".to_owned()])
+    );
+    assert_eq!(state_directories(&text("", "UpScript=/x")), Some(Vec::new()));
+    for odd in [
+        text("", line),
+        text(&format!("{line}\n{line}"), ""),
+        text("X-Migration-StateDirectories=", ""),
+        text(r#"X-Migration-StateDirectories=["a"]"#, ""),
+        text("\0", ""),
+    ] {
+        assert_eq!(state_directories(&odd), None, "{odd}");
+    }
+}

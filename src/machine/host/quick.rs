@@ -2,15 +2,17 @@
 //! one unit file and the stamps, and no other part of the generation.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::Host;
 use super::inquiry::sees_stamps;
 use crate::generation::closure::{UNITS, file};
 use crate::generation::{gate, unit_file};
 use crate::machine::error::MachineError;
-use crate::machine::facts;
 use crate::machine::witness::Eyes;
+use crate::machine::{facts, state};
 use crate::model::{ServiceName, Version};
+use crate::record::View;
 
 impl Host<'_> {
     /// Whether the state of a service is plainly what the generation that is active expects, where that has these versions: no
@@ -72,6 +74,9 @@ impl Host<'_> {
         if directories.is_empty() {
             return Ok(!gate.service.detect.is_set());
         }
+        if self.may_share(name, &directories, view)? {
+            return Ok(false);
+        }
         let eyes = Eyes {
             root: &self.root,
             expected: &expected,
@@ -80,5 +85,36 @@ impl Host<'_> {
         };
         let troubles = eyes.recorded(&directories, recorded, &view.id);
         Ok(facts::vouched(&directories, recorded, &troubles))
+    }
+
+    /// Whether the state of another service that is remembered may be in that of this one, or around it. One that the record does
+    /// not know, or that moves there, is refused by its own gate, and its programs stay away.
+    fn may_share(
+        &self,
+        name: &ServiceName,
+        directories: &[String],
+        view: &View,
+    ) -> Result<bool, MachineError> {
+        let real = |directory: &String| state::whereabouts(&self.root, Path::new(directory));
+        let own: Vec<_> = directories.iter().map(real).collect::<Result<_, _>>()?;
+        for (_, other) in view.services.iter().filter(|(other, _)| *other != name) {
+            let text = other
+                .definition
+                .as_ref()
+                .map(|definition| definition.text.as_str());
+            let Some(declared) = text.map_or(Some(Vec::new()), gate::state_directories) else {
+                return Ok(true);
+            };
+            for directory in declared.iter().chain(&other.stamped) {
+                let place = real(directory)?;
+                if own
+                    .iter()
+                    .any(|own| own.starts_with(&place) || place.starts_with(own))
+                {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 }

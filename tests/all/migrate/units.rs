@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -480,7 +481,19 @@ fn only_what_is_plain_passes_without_a_plan() {
     );
 
     type Spoil<'a> = (&'a str, &'a dyn Fn(&World));
-    let spoils: [Spoil<'_>; 9] = [
+    let spoils: [Spoil<'_>; 12] = [
+        ("another's state in its place", &|world| {
+            symlink("db", world.state.join("other")).unwrap();
+        }),
+        ("another's state to be within its own", &|world| {
+            symlink("db/inner", world.state.join("other")).unwrap();
+        }),
+        ("its own state within another's", &|world| {
+            fs::rename(world.state.join("db"), world.state.join("moved")).unwrap();
+            fs::create_dir(world.state.join("other")).unwrap();
+            fs::rename(world.state.join("moved"), world.state.join("other/db")).unwrap();
+            symlink("other/db", world.state.join("db")).unwrap();
+        }),
         ("an older stamp", &|world| {
             let view = look(&place(world)).unwrap().unwrap();
             let stamp = format!("1 {} 0", view.id);

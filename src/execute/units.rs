@@ -64,6 +64,8 @@ pub struct UnitState {
     pub command: Vec<String>,
     /// The sockets, timers and paths that start it.
     pub triggered_by: BTreeSet<UnitName>,
+    /// Those that are stopped along with it: they require it, are bound to it or part of it.
+    pub needed_by: BTreeSet<UnitName>,
 }
 
 impl UnitState {

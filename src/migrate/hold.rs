@@ -13,7 +13,7 @@ use crate::execute::{Known, Problem};
 use crate::generation::closure::{Definitions, never_stopped};
 use crate::generation::reference::Closure;
 use crate::model::{Recorded, ServiceName, UnitName};
-use crate::record::{Event, Place, Record, View};
+use crate::record::{Event, Place, Record, View, guards};
 
 /// On whose behalf state is migrated. That decides what becomes of units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,18 +38,40 @@ pub enum Fate {
     Stay(BTreeSet<UnitName>, String),
 }
 
-/// The units of a service, as they are.
+/// Units, as they are.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Seen {
+struct Seen {
     /// They run, or are on the way to or from there.
-    pub(super) up: BTreeSet<UnitName>,
+    up: BTreeSet<UnitName>,
     /// Their start is queued, or will be by itself.
-    pub(super) waiting: BTreeSet<UnitName>,
+    waiting: BTreeSet<UnitName>,
 }
 
-/// Looks at units, and at the instances of templates among them.
-pub(super) fn look(units: &dyn Units, names: &BTreeSet<UnitName>) -> Result<Seen, UnitsError> {
-    let mut seen = Seen::default();
+impl Seen {
+    /// Takes a unit in. Whether it runs or waits.
+    fn take(&mut self, name: UnitName, state: &UnitState) -> bool {
+        // It has no process, and comes through its gate when its time is over.
+        let retries = state.sub.starts_with("auto-restart");
+        if state.is_up() && !retries {
+            self.up.insert(name);
+        } else if state.job || retries {
+            self.waiting.insert(name);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn all(&self) -> BTreeSet<UnitName> {
+        self.up.union(&self.waiting).cloned().collect()
+    }
+}
+
+/// Looks at units and at the instances of templates among them; and at those of others that need one that runs or waits, by
+/// themselves or by another, as far as they can be stopped and started again: services, and what triggers them.
+fn look(units: &dyn Units, names: &BTreeSet<UnitName>) -> Result<(Seen, Seen), UnitsError> {
+    let (mut own, mut others) = (Seen::default(), Seen::default());
+    let mut needing = BTreeSet::new();
     for name in names {
         let names = match name.is_template() {
             true => units.instances(name)?,
@@ -57,16 +79,31 @@ pub(super) fn look(units: &dyn Units, names: &BTreeSet<UnitName>) -> Result<Seen
         };
         for name in names {
             let state = units.state(&name)?;
-            // It has no process, and comes through its gate when its time is over.
-            let retries = state.sub.starts_with("auto-restart");
-            if state.is_up() && !retries {
-                seen.up.insert(name);
-            } else if state.job || retries {
-                seen.waiting.insert(name);
+            if own.take(name, &state) {
+                needing.extend(state.needed_by);
             }
         }
     }
-    Ok(seen)
+    let mut known = BTreeSet::new();
+    while let Some(name) = needing.pop_first() {
+        let kinds = [".service", ".socket", ".timer", ".path"];
+        let meant = kinds.iter().any(|kind| name.as_str().ends_with(kind)) && !name.is_of(names);
+        if !meant || !known.insert(name.clone()) {
+            continue;
+        }
+        let state = units.state(&name)?;
+        // What waits for a gate that waits here waits, too.
+        let counts = is_nixmigs(&name) || others.take(name, &state);
+        if counts {
+            needing.extend(state.needed_by);
+        }
+    }
+    Ok((own, others))
+}
+
+/// Whether a unit is a gate, a step or a guard.
+fn is_nixmigs(name: &UnitName) -> bool {
+    name.gated_service().is_some() || name.as_str().starts_with(guards::PREFIX)
 }
 
 /// Holds the units of a service that wait for its gate, and changes nothing else. All that are held of it.
@@ -97,8 +134,9 @@ fn hold(
     };
     let names = units_of(definitions, name, &view)?;
     // Where systemd does not say who waits, those that are held are all that is known of.
-    let waiting = look(units, &names).map(|seen| seen.waiting).unwrap_or_default();
-    let more: Vec<_> = waiting.difference(&held).cloned().collect();
+    let waiting = look(units, &names).map(|(own, others)| [own.waiting, others.waiting]);
+    let waiting = waiting.unwrap_or_default().into_iter().flatten();
+    let more: Vec<_> = waiting.filter(|unit| !held.contains(unit)).collect();
     if !more.is_empty() {
         record.append(&[Event::Held {
             service: name.clone(),
@@ -128,9 +166,10 @@ pub(super) fn units_of(
 }
 
 impl Request<'_> {
-    /// Sees to it that no unit of a service runs, and that those that did are remembered before they are stopped.
+    /// Sees to it that no unit of a service runs, nor one that needs it, and that those that did are remembered before they are
+    /// stopped.
     ///
-    /// Where a unit may not be stopped, none is.
+    /// Where a unit of the service may not be stopped, none is.
     pub(super) fn clear(
         &self,
         name: &ServiceName,
@@ -143,16 +182,15 @@ impl Request<'_> {
         };
         let view = record.view()?;
         let names = units_of(self.definitions, name, &view)?;
-        let seen = match look(units, &names) {
+        let (own, others) = match look(units, &names) {
             Ok(seen) => seen,
             Err(error) => return Ok(Err(Problem::Stop(error))),
         };
         let generation = &self.definitions.toplevel;
-        let all: BTreeSet<_> = seen.up.union(&seen.waiting).cloned().collect();
-        let (up, held_for) = match self.behalf {
-            Behalf::Gate => (seen.up, None),
+        let (up, along, held_for) = match self.behalf {
+            Behalf::Gate => (own.up.clone(), others.up.clone(), None),
             // What waits would start in the middle of it.
-            Behalf::Somebody { .. } => (all.clone(), (!active).then(|| generation.clone())),
+            Behalf::Somebody { .. } => (own.all(), others.all(), (!active).then(|| generation.clone())),
         };
         if self.behalf == (Behalf::Somebody { stops: false }) {
             return Ok(match up.is_empty() {
@@ -160,15 +198,24 @@ impl Request<'_> {
                 false => Err(Problem::Up(up)),
             });
         }
+        // Nothing is taken from under the others where nothing runs.
+        let along = match up.is_empty() {
+            true => BTreeSet::new(),
+            false => along,
+        };
+        let stopped = up.union(&along).cloned().collect();
         let closures: BTreeSet<_> = running.into_iter().chain([Path::new(generation)]).collect();
         let mut never = BTreeSet::new();
         for toplevel in closures.into_iter().filter(|_| !up.is_empty()) {
-            never.extend(never_stopped(&Closure::at(toplevel), &up, self.read)?);
+            never.extend(never_stopped(&Closure::at(toplevel), &stopped, self.read)?);
         }
-        if !never.is_empty() {
-            return Ok(Err(Problem::NeverStopped { units: never, active }));
+        let of_it: BTreeSet<_> = never.intersection(&up).cloned().collect();
+        if !of_it.is_empty() {
+            return Ok(Err(Problem::NeverStopped { units: of_it, active }));
         }
         // Those that wait, too: nobody starts them any more where a gate dies before its steps do.
+        let mut all = own.all();
+        all.extend(along.iter().chain(&others.waiting).cloned());
         if !all.is_empty() || held_for.is_some() && view.services.contains_key(name) {
             record.append(&[Event::Held {
                 service: name.clone(),
@@ -176,10 +223,10 @@ impl Request<'_> {
                 generation: held_for,
             }])?;
         }
-        if up.is_empty() {
-            return Ok(Ok(()));
-        }
-        Ok(units.stop(&up).map_err(Problem::Stop))
+        // Those first that need the others. One that is never stopped may go down with them all the same.
+        let along = along.difference(&never).cloned().collect();
+        let mut sets = [along, up].into_iter().filter(|some| !some.is_empty());
+        Ok(sets.try_for_each(|some| units.stop(&some)).map_err(Problem::Stop))
     }
 
     /// Holds the units that wait for a gate that does not let them start.

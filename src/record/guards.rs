@@ -21,6 +21,9 @@ use super::{Place, RecordError};
 use crate::fault;
 use crate::model::{ServiceName, UnitName};
 
+/// What the name of every guard's unit begins with; the service's comes after it.
+pub(crate) const PREFIX: &str = "nixmig-guard-";
+
 /// How every directory is opened.
 const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
@@ -123,7 +126,7 @@ pub fn list(place: &Place) -> Result<BTreeMap<ServiceName, Found>, RecordError> 
         return Ok(guards);
     };
     for (name, kind) in entries(&top, &place.guards)? {
-        if let Some(service) = named(&name, "nixmig-guard-", ".service") {
+        if let Some(service) = named(&name, PREFIX, ".service") {
             guards.entry(service).or_default().unit = Some(place.guards.join(&name));
             continue;
         }
@@ -199,7 +202,7 @@ pub(super) fn is_overlaid(path: &Path, mounts: &str) -> bool {
 
 /// The unit that is asked before a service starts.
 fn unit_name(service: &ServiceName) -> String {
-    format!("nixmig-guard-{service}.service")
+    format!("{PREFIX}{service}.service")
 }
 
 /// The drop-in of a unit; another service may have one of the same unit.

@@ -28,6 +28,10 @@ const AWAY: Duration = Duration::from_secs(30);
 /// How long is slept between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// What a unit has those units as that an ordinary stop of it stops: by `Requires=` on it, `BindsTo=`, `PartOf=` and
+/// `StopPropagatedFrom=`.
+const STOPPED_ALONG: [&str; 4] = ["RequiredBy", "BoundBy", "ConsistsOf", "PropagatesStopTo"];
+
 const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
 const UNIT_EXISTS: &str = "org.freedesktop.systemd1.UnitExists";
 
@@ -195,8 +199,11 @@ impl Units for Manager {
         let command = own.get("ExecStart").and_then(|list| list.parts().first());
         let command = command.and_then(|command| command.parts().get(1));
         let command = command.map(Value::parts).unwrap_or_default().iter();
-        let triggers = general.get("TriggeredBy").map(|list| list.parts());
-        let triggers = triggers.unwrap_or_default().iter().filter_map(Value::as_text);
+        let names = |property: &str| -> BTreeSet<UnitName> {
+            let list = general.get(property).map(|list| list.parts());
+            let names = list.unwrap_or_default().iter().filter_map(Value::as_text);
+            names.filter_map(|name| name.parse().ok()).collect()
+        };
         Ok(UnitState {
             load: words("LoadState"),
             active: words("ActiveState"),
@@ -211,7 +218,8 @@ impl Units for Manager {
                 .filter(|path| !path.is_empty())
                 .map(PathBuf::from),
             command: command.filter_map(Value::as_text).map(str::to_owned).collect(),
-            triggered_by: triggers.filter_map(|name| name.parse().ok()).collect(),
+            triggered_by: names("TriggeredBy"),
+            needed_by: STOPPED_ALONG.into_iter().flat_map(names).collect(),
         })
     }
 

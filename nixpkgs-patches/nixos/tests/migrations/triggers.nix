@@ -1,5 +1,5 @@
 # Units that something else starts than a target: sockets, also of instances of a template, and timers. They come during a walk, and
-# while their units are held.
+# while their units are held. And units without a gate that need one with one: they go and come with it.
 {
   imports = [ ../../lib/testing/migrations.nix ];
   name = "migrations-triggers";
@@ -21,6 +21,19 @@
           ];
           systemd = {
             services = {
+              # Needs the shelf, and no gate.
+              shelf-lamp = {
+                requires = [ "shelf.service" ];
+                after = [ "shelf.service" ];
+                wantedBy = [ "multi-user.target" ];
+                serviceConfig.ExecStart = "/bin/sleep infinity";
+              };
+              # Goes with the lamp, and is nobody's to start.
+              shelf-moth = {
+                bindsTo = [ "shelf-lamp.service" ];
+                after = [ "shelf-lamp.service" ];
+                serviceConfig.ExecStart = "/bin/sleep infinity";
+              };
               # Takes no connection: those that come start it, and stay.
               shelf-desk.serviceConfig.ExecStart = "/bin/sleep infinity";
               # One for each that comes.
@@ -119,6 +132,8 @@
           machine.sleep(1)
           are_down()
           machine.fail("systemctl is-active shelf-desk.service")
+          machine.fail("systemctl is-active shelf-lamp.service")
+          assert "shelf-lamp.service" in status()["held"], status()
           before = counts()
           machine.sleep(1)
           assert counts() == before, counts()
@@ -132,6 +147,22 @@
           machine.wait_for_unit("shelf-desk.service")
           machine.wait_until_succeeds("tail -n 1 /var/lib/counts | grep -x 2")
           assert set(counts()) == {"1", "2"}, counts()
+
+      with subtest("so does what needs them, and waited with them"):
+          machine.wait_for_unit("shelf-lamp.service")
+          assert status()["held"] == [], status()
+
+      with subtest("by hand what needs them is stopped with them, and starts when they do"):
+          machine.succeed("systemctl start shelf-moth.service")
+          machine.succeed(f"nixmig migrate {toplevels['old']} --stop")
+          are_down()
+          for unit in ["shelf-lamp.service", "shelf-moth.service"]:
+              machine.fail(f"systemctl is-active {unit}")
+              assert unit in status()["held"], status()
+          switch("old")
+          wait_for_units()
+          for unit in ["shelf-lamp.service", "shelf-moth.service"]:
+              machine.wait_for_unit(unit)
     '';
   };
 }

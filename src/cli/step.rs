@@ -6,10 +6,11 @@ use nixmig::execute::chain::prefix;
 use nixmig::execute::follow::{DIRECTORY, Told};
 use nixmig::execute::{Engine, Executor as _, lock, occupancy};
 use nixmig::record::{Record, Wait};
+use nixmig::report::StepFailed;
 
 use super::args::Step;
 use super::change::{executor, place};
-use super::diagnostic::{self, Failure};
+use super::diagnostic::Failure;
 use super::exit::Exit;
 use super::output;
 use super::progress::Follower;
@@ -37,7 +38,13 @@ pub(super) fn run(args: &Step) -> Result<Exit, Failure> {
     Ok(match engine.step_of(&args.run, args.number.get() - 1) {
         Ok(_) => Exit::Fine,
         Err(error) => {
-            output::complain(&diagnostic::render_walk(&error));
+            let failed = StepFailed {
+                service: args.service.to_string(),
+                reason: error.to_string(),
+                left: error.left.to_string(),
+                help: error.next(),
+            };
+            output::complain(&failed.write());
             Exit::Resume
         }
     })

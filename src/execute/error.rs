@@ -361,7 +361,8 @@ impl WalkError {
                     .map(|step| format!("--acknowledge {service}@{}", step.version))
                     .collect();
                 format!(
-                    "Read its warning; then accept it with `nixmig migrate {generation} {}`, or stay on the generation that runs.",
+                    "`nixmig plan {generation}` shows what it loses. Accept that with `nixmig migrate {generation} {}`, or stay on \
+                     the generation that runs.",
                     given.join(" ")
                 )
             }

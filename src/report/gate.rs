@@ -1,5 +1,5 @@
-//! Owns what a gate says at its end: whoever reads the journal learns what happened, how the state was left, which units stay
-//! down, and last what to type. Values, made by whoever ran it.
+//! Owns what a gate says at its end, and a step that failed: whoever reads the journal learns what happened, how the state was left,
+//! which units stay down, and last what to type, on one line that can be copied. Values, made by whoever ran it.
 
 use super::escape;
 
@@ -58,7 +58,12 @@ impl Gated {
             line(format!("{name}: {left}"));
         }
         if !self.started.is_empty() {
-            line(format!("{name}: {} start again.", self.started.join(", ")));
+            let word = if self.started.len() == 1 {
+                "starts"
+            } else {
+                "start"
+            };
+            line(format!("{name}: {} {word} again.", self.started.join(", ")));
         }
         if let Some((units, why)) = &self.stay {
             let units = units.join(" ");
@@ -70,7 +75,7 @@ impl Gated {
             match self.held.as_slice() {
                 [] => line(format!("{name}: its units stay down until that is put right.")),
                 held => line(format!(
-                    "{name}: held back: {}. Once that is put right, `nixmig resume {name}` starts what is held.",
+                    "{name}: held back: {}. What puts that right starts them, or else `nixmig resume {name}` after it.",
                     held.join(", ")
                 )),
             }
@@ -82,9 +87,51 @@ impl Gated {
     }
 }
 
+/// How a step failed: why, how the state was left, and what to type.
+#[derive(Clone, Debug)]
+pub struct StepFailed {
+    /// The service.
+    pub service: String,
+    /// Why, as the rest of a sentence.
+    pub reason: String,
+    /// How the state was left, in sentences.
+    pub left: String,
+    /// What to do, in sentences; empty where there is nothing.
+    pub help: String,
+}
+
+impl StepFailed {
+    /// Writes it, a line a thought.
+    pub fn write(&self) -> String {
+        let name = &self.service;
+        let mut lines = vec![
+            format!("{name} was not migrated: {}.", self.reason),
+            format!("{name}: {}", self.left),
+        ];
+        if !self.help.is_empty() {
+            lines.push(format!("{name}: next: {}", self.help));
+        }
+        lines.iter().map(|line| format!("{}\n", escape(line))).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_to_type_after_a_step_is_on_one_line() {
+        let help = "`nixmig history db --output` has its last words. Try it again as it is with `nixmig resume db --retry`.";
+        let failed = StepFailed {
+            service: "db".to_owned(),
+            reason: "the script of the up of 2024-01-01 failed: exit code 1".to_owned(),
+            left: "The state was brought back to what it was before.".to_owned(),
+            help: help.to_owned(),
+        };
+        let text = failed.write();
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert_eq!(text.lines().last(), Some(format!("db: next: {help}").as_str()));
+    }
 
     #[test]
     fn the_last_line_is_what_to_type() {
@@ -100,7 +147,11 @@ mod tests {
         };
         let text = refused.write();
         assert_eq!(text.lines().last(), Some("db: next: `nixmig stamp db VERSION`"));
-        assert!(text.contains("held back: db.service. Once that is put right, `nixmig resume db` starts"));
+        assert!(
+            text.contains(
+                "held back: db.service. What puts that right starts them, or else `nixmig resume db`"
+            )
+        );
         assert!(!text.contains('\u{1b}'));
         assert!(!refused.passes());
         assert!(refused.held_back().contains("`nixmig status`"));

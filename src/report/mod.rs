@@ -17,7 +17,7 @@ mod text;
 mod words;
 
 pub use escape::{escape, lines};
-pub use gate::Gated;
+pub use gate::{Gated, StepFailed};
 pub use lists::{
     Generations, Happened, History, KeptBackup, ServiceStatus, Startable, State, Status, Verdict,
 };

@@ -56,10 +56,13 @@ def retry(function, timeout, what):
 class Machine:
     """A guest that may or may not run."""
 
-    def __init__(self, name, guest, log):
+    def __init__(self, name, guest, log, out_dir):
         self.name = name
         self.guest = guest
         self.log = log
+        # Where a script leaves files for those who ran it.
+        self.out_dir = out_dir
+        out_dir.mkdir()
 
     @contextmanager
     def nested(self, text):

@@ -66,6 +66,7 @@ scenarios! {
     switch
     triggers
     unguarded
+    words
 }
 
 #[test]

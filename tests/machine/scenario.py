@@ -83,12 +83,13 @@ def run(command, input=None, **environment):
 def key(name):
     """One word that changes with everything that a scenario is made of."""
     digest = hashlib.sha256(f"{name} {os.environ.get('NIXPKGS', '')}".encode())
-    scenario_files = set(SCENARIOS.glob("*.nix"))
+    scenarios = set(names())
     for part in INPUTS:
         root = REPOSITORY / part
         for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
             # Another scenario is none of its business.
-            if path.is_file() and (path not in scenario_files or path.stem == name):
+            whose = path.relative_to(SCENARIOS).parts[0].removesuffix(".nix") if path.is_relative_to(SCENARIOS) else name
+            if path.is_file() and (whose == name or whose not in scenarios):
                 digest.update(f"{path.relative_to(REPOSITORY)}\0{path.stat().st_mode}\0".encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -140,6 +141,18 @@ class Scenario:
     def layers(self, systemd, nixmig):
         """What a guest's files are, the first before the others."""
         return [self._nixmig(nixmig), self.directory / "layer", self.root(systemd)]
+
+    def bless(self, found):
+        """Has the texts that a script found be those that it expects; the names of those that are not what they were."""
+        directory = SCENARIOS / self.name
+        changed = []
+        for path in sorted(found.glob("*.txt")):
+            expected = directory / path.name
+            if not expected.exists() or expected.read_text() != path.read_text():
+                directory.mkdir(exist_ok=True)
+                shutil.copy(path, expected)
+                changed.append(path.name)
+        return changed
 
     def root(self, systemd):
         release = RELEASES[systemd]

@@ -91,7 +91,11 @@ fn held(status: &ServiceStatus, state: State) -> Option<String> {
              and `nixmig migrate` brings the state back to the generation that is active"
         ));
     }
-    let settled = matches!(state, State::UpToDate | State::Met | State::Left | State::Pending);
+    let settled = match state {
+        State::UpToDate | State::Met | State::Left => true,
+        State::Pending => !status.plan.steps.iter().any(|step| step.needs_acknowledgement),
+        State::Running | State::Refused | State::Interrupted | State::Failed => false,
+    };
     (settled && !status.held.is_empty()).then(|| format!("`nixmig resume {name}` starts them again."))
 }
 

@@ -114,12 +114,21 @@ let
     text:
     concatMapStrings (line: optionalString (line != "") "    ${line}" + "\n") (splitString "\n" text);
 
+  # The texts of the test, by the names of their files.
+  texts = lib.optionalAttrs (cfg.texts != null) (
+    mapAttrs (file: _: builtins.readFile (cfg.texts + "/${file}")) (builtins.readDir cfg.texts)
+  );
+
   vocabulary = nodes: ''
+    import difflib
     import json
+    import re
     from typing import Any, Dict, List
 
     toplevels: Dict[str, str] = json.loads(${python (python (mapAttrs (_: toString) nodes.machine.system.build.generations))})
     units: List[str] = json.loads(${python (python cfg.units)})
+    texts: Dict[str, str] = json.loads(${python (python texts)})
+    found: Dict[str, str] = {}
     profile = "/nix/var/nix/profiles/system"
 
 
@@ -201,6 +210,53 @@ let
         """Waits until the service's units are active."""
         for unit in units:
             machine.wait_for_unit(unit)
+
+
+    def masked(text: str) -> str:
+        """
+        A text of systemd or nixmig without what differs from run to run, and what each says in the
+        journal in an order of its own: how they alternate depends on who is quicker.
+        """
+        for pattern, word in [
+            (r"/nix/store/[0-9a-z]{32}-", "/nix/store/HASH-"),
+            (r"--since=\S+", "--since=TIME"),
+            (r"sha256:[0-9a-f]{64}", "sha256:DIGEST"),
+            (r"\b(coreutils|findutils|gnugrep|gnused)-[\d.]+", r"\1-VERSION"),
+            (r"nixos-system-\S+", "nixos-system-NAME"),
+            (r"record [0-9a-f]{32}, \d+ events", "record RECORD, N events"),
+            (r"\b[0-9a-f]{16}\b", "RUN"),
+            (r"\b[\d.]+ KiB\b", "N KiB"),
+            (r"\b\d+\.\d+ s\b", "N s"),
+            (r"(?m)^[A-Z][a-z]{2} [ \d]\d [\d:]{8} ", "TIME "),
+            (r" since .*", " since TIME"),
+            (r"\[\d+\]: ", "[PID]: "),
+            (r"(Main PID|Process): \d+", r"\1: PID"),
+            (r"(?m)^Environment=.PATH=.*\n", ""),
+            (r"(?m)^ *(Invocation|Duration|Mem peak|CPU): .*\n", ""),
+            (r"(?m)^.*: Consumed .*\n", ""),
+        ]:
+            text = re.sub(pattern, word, text)
+        lines = text.splitlines()
+        voices = [re.match(r"TIME \S+ ([^:]*):", line) for line in lines]
+        order = {voice[1]: at for at, voice in reversed(list(enumerate(voices))) if voice}
+        at = [order[voice[1]] if voice else at for at, voice in enumerate(voices)]
+        return "".join(f"{lines[n].rstrip()}\n" for n in sorted(range(len(lines)), key=lambda n: at[n]))
+
+
+    def reads(name: str, command: str) -> None:
+        """Whoever types the command must read what the text of that name says, which is looked at in the end."""
+        _, text = machine.execute(f"{command} 2>&1")
+        found[name] = f"$ {masked(command)}\n{masked(text)}"
+        (machine.out_dir / f"{name}.txt").write_text(found[name])
+
+
+    def compare_texts() -> None:
+        """All that was read is what the texts say."""
+        differences = ""
+        for name, text in found.items():
+            lines = [part.splitlines(keepends=True) for part in [texts.get(f"{name}.txt", ""), text]]
+            differences += "".join(difflib.unified_diff(*lines, f"{name}, expected", f"{name}, found"))
+        assert differences == "", f"texts are not what they were:\n{differences}"
 
 
     def are_down() -> None:
@@ -353,10 +409,20 @@ in
       generation.
     '';
 
+    texts = mkOption {
+      type = types.nullOr types.path;
+      default = null;
+      description = ''
+        A directory of texts that somebody reads: what `reads(NAME, COMMAND)` in the script finds must be the text in `NAME.txt`.
+        Times, hashes and the like are masked.
+      '';
+    };
+
     script = script ''
       What is done after the walk, or in place of it, in Python. Besides what every test script has, it finds what this
       module defines: `switch(GENERATION)`, `switch_fails(GENERATION)`, `boot_menu(GENERATION)`, `collect(GENERATION…)`,
-      `install`, `command`, `running`, `number`, `status`, `applied`, `wait_for_units`, `are_down`, `seed`, `check`, `arrives`.
+      `install`, `command`, `running`, `number`, `status`, `applied`, `wait_for_units`, `are_down`, `reads`, `seed`, `check`,
+      `arrives`.
     '';
   };
 
@@ -369,6 +435,7 @@ in
         (vocabulary nodes)
         (if walks then walk else "machine.start()\nmachine.wait_for_unit(\"multi-user.target\")\n")
         cfg.script
+        (optionalString (cfg.texts != null) "compare_texts()")
       ];
   };
 }

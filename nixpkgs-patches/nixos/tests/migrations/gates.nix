@@ -1,5 +1,5 @@
 # Gates on a real systemd: units that run beneath one, that wait for one, and that are started by others than a switch; a second
-# switch in mid-step; and what whoever is called at night finds in the journal.
+# switch in mid-step.
 {
   imports = [ ../../lib/testing/migrations.nix ];
   name = "migrations-gates";
@@ -86,35 +86,23 @@
     };
 
     script = ''
-      import re
-
-
       def version(shelf: str = "shelf") -> str:
           return machine.succeed(f"cat /var/lib/{shelf}/version").strip()
 
 
       def said(unit: str) -> str:
-          """What the journal has of a unit since the last time, without what differs from run to run."""
+          """What the journal has of a unit since the last time."""
           machine.succeed("journalctl --sync")
-          text = machine.succeed(
+          return machine.succeed(
               f"journalctl --output=cat --unit={unit} --cursor-file=/run/cursor-{unit} --no-pager"
           )
-          for pattern, word in [
-              (r"run [0-9a-f]{16}", "run RUN"),
-              (r"\d+\.\d+ s", "N s"),
-              (r"/nix/store/[0-9a-z]{32}-", "/nix/store/HASH-"),
-              (r"Consumed .*", "Consumed"),
-          ]:
-              text = re.sub(pattern, word, text)
-          return text
 
 
       with subtest("ten units start at once behind one gate"):
           switch("both")
           wait_for_units()
           assert version() == "1", version()
-          for unit in ["migrate-shelf.service", "shelf.service"]:
-              said(unit)
+          said("migrate-shelf.service")
 
       with subtest("what would restart by itself stays down behind a gate that failed, and the other service arrives"):
           out = switch_fails("broken")
@@ -125,27 +113,9 @@
           machine.sleep(0.5)
           are_down()
 
-      with subtest("the journal of the gate and of the service say what happened and what to type"):
-          gate = said("migrate-shelf.service")
-          told = [line for line in gate.splitlines() if line.startswith("shelf")][-4:]
+      with subtest("all that is held is named, and the last words are kept"):
           held = ", ".join(sorted(units))
-          assert told == [
-              "shelf may not start: the script of the up of 2024-02-01 failed: exit code 1.",
-              "shelf: The state was brought back to what it was before.",
-              f"shelf: held back: {held}. Once that is put right, `nixmig resume shelf` starts what is held.",
-              "shelf: next: `nixmig history shelf --output` has its last words. Try it again as it is with `nixmig resume shelf --retry`, or start a generation that defines it otherwise or does without it.",
-          ], gate
-          service = said("shelf.service")
-          assert (
-              "Kept from starting: shelf: the script of the up of 2024-02-01 failed: exit code 1. "
-              "`nixmig status` and `journalctl -u migrate-shelf` say what to do." in service
-          ), service
-          _, shown = machine.execute("systemctl status --no-pager --full shelf.service")
-          assert "Kept from starting: shelf" in shown, shown
-          shown = machine.succeed("systemctl cat migrate-shelf.service")
-          assert "[X-Migration 2024-02-01]" in shown and "UpScript=/nix/store/" in shown, shown
-          _, shown = machine.execute("nixmig status")
-          assert "failed" in shown and "held back:" in shown, shown
+          assert f"shelf: held back: {held}." in said("migrate-shelf.service"), held
           assert "no room on the shelf" in machine.succeed("nixmig history shelf --output")
 
       with subtest("resume without a decision starts nothing"):

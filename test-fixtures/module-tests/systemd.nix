@@ -1,4 +1,4 @@
-# What the module needs of NixOS, in types as NixOS has them: units, services, assertions, warnings, `system.build`.
+# What the module needs of NixOS, in types as NixOS has them: units, services, packages, assertions, warnings, `system.build`.
 # A case sets `shown` to what its expectation is about; unset, it is all that the module adds to a system.
 { config, lib, ... }:
 
@@ -41,6 +41,7 @@ in
   options = {
     assertions = option (types.listOf types.unspecified) [ ];
     warnings = option (types.listOf types.str) [ ];
+    environment.systemPackages = option (types.listOf types.package) [ ];
     system.preSwitchChecks = option (types.attrsOf types.str) { };
     system.build = option (types.submoduleWith {
       modules = [ { freeformType = types.lazyAttrsOf (types.uniq types.unspecified); } ];
@@ -76,6 +77,7 @@ in
           filterAttrs (_: unit: unit.requires != [ ] || unit.unitConfig != { }) config.systemd.services
         );
         checks = config.system.preSwitchChecks;
+        packages = map toString config.environment.systemPackages;
         inherit (config) warnings;
         failed = map (assertion: assertion.message) (
           filter (assertion: !assertion.assertion) config.assertions

@@ -113,11 +113,11 @@ fn the_module_adds_unit_files_and_scripts_and_nothing_else() {
         .map(|(_, name)| name.as_str())
         .collect();
 
-    // The links that lead to the unit files change with them.
+    // The links that lead to the unit files change with them, and those in PATH.
     let expected = |name: &str| {
         name.starts_with("migrate-")
             || (name.starts_with("unit-") && name.ends_with(".service"))
-            || ["etc", "system-units", "nixmig-0.1.0"].contains(&name)
+            || ["etc", "system-path", "system-units", "nixmig-0.1.0"].contains(&name)
             || name.starts_with("nixos-system-atlas-")
     };
     let unexpected: Vec<_> = added.iter().filter(|name| !expected(name)).collect();

@@ -1,4 +1,4 @@
-# A whole system without the module, with it switched off, and with nothing declared, is one derivation.
+# A whole system without the module and with it switched off is one derivation. Switched on it has nixmig in PATH.
 { lib, ... }:
 let
   module = ../../../nixpkgs-patches/nixos/modules/system/migrations;

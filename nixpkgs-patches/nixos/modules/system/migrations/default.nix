@@ -167,7 +167,7 @@ in
         type = types.package;
         default = pkgs.nixmig;
         defaultText = literalExpression "pkgs.nixmig";
-        description = "The nixmig package that the gates run.";
+        description = "The nixmig package that the gates run, and that is in everybody's `PATH`.";
       };
 
       path = mkOption {
@@ -230,6 +230,9 @@ in
   };
 
   config = {
+    # A gate that refuses says what to type.
+    environment.systemPackages = mkIf cfg.enable [ cfg.package ];
+
     systemd.services = mkIf cfg.enable (
       mkMerge (
         mapAttrsToList (

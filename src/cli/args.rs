@@ -77,7 +77,7 @@ pub(super) enum Command {
     /// Bring the state of one service to what the generation that is active expects: what a gate's unit runs
     #[command(hide = true)]
     Gate(Lazily<Gate>),
-    /// Keep a service from state that its generation's programs were not made for; what guards run
+    /// Keep services from state that a generation's programs were not made for: what guards run
     #[command(hide = true)]
     Guard(Lazily<Guard>),
     /// Say what the state of a service is on, without running anything

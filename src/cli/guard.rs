@@ -1,24 +1,97 @@
-//! `nixmig guard`: what a guard's unit runs. It does for a generation that has no gate of a service what that gate would do.
+//! `nixmig guard`: what a guard's unit runs. It does for a generation that has no gate of a service what that gate would do. Without
+//! a service it is what guards them, where no run and no check of a switch does.
 
+use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Duration;
 
+use nixmig::execute::units::Units as _;
 use nixmig::generation::closure::{ClosureError, Definitions, definitions, gates};
 use nixmig::generation::reference::Closure;
-use nixmig::model::ServiceName;
-use nixmig::record::{self, Place, guards};
+use nixmig::migrate::{guard, guard_anyhow};
+use nixmig::model::{ServiceName, UnitName};
+use nixmig::record::{self, Holder, LockError, Place, Wait, guards, lock_service};
 use nixmig::report::Gated;
+use nixmig::systemd::Manager;
 
 use super::args::Guard;
 use super::change::{place, program, systemd};
-use super::diagnostic::Failure;
+use super::diagnostic::{self, Failure};
 use super::exit::Exit;
 use super::gate::{Attempt, Slow, active};
-use super::output;
+use super::{machine, migrate as by_hand, output};
+
+/// How long somebody who works on a service is waited for, where nobody knows what comes after.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What whoever switches the machine off or starts it anew has systemd start.
+const DOWN: &str = "shutdown.target";
 
 pub(super) fn run(args: &Guard) -> Result<Exit, Failure> {
+    match &args.service {
+        Some(service) => asked(args, service),
+        None => see_to_all(args),
+    }
+}
+
+/// Guards the services that need it, for generations that came to be since the last run and the last check of a switch.
+fn see_to_all(args: &Guard) -> Result<Exit, Failure> {
+    let place = place(&args.machine)?;
+    let systemd = systemd(&args.machine.memory)?;
+    let goes_down = |systemd: &Manager| {
+        let down: Option<UnitName> = DOWN.parse().ok();
+        let state = down.and_then(|down| systemd.state(&down).ok());
+        state.is_some_and(|state| state.job || state.is_up())
+    };
+    let anyhow = args.leaving && !systemd.as_ref().is_some_and(goes_down);
+    let host = machine::look(
+        args.machine.below.options(),
+        place.clone(),
+        &args.machine.memory,
+        None,
+    )?;
+    let program = program()?;
+    let (mut changed, mut failure) = (false, None);
+    for name in host.view().into_iter().flat_map(|view| view.services.keys()) {
+        let guarded = || -> Result<bool, Failure> {
+            let mut waiting = |_: Option<&Holder>| ControlFlow::Continue(());
+            let wait = match anyhow {
+                true => Wait::Until(PATIENCE),
+                false => Wait::Not,
+            };
+            let _lock = match lock_service(&place, name, wait, &mut waiting) {
+                // Whoever walks has seen to it for what can be booted.
+                Err(LockError::Held { .. }) if !anyhow => return Ok(false),
+                lock => lock.map_err(Failure::lock)?,
+            };
+            let view = record::look(&place).map_err(Failure::record)?;
+            let Some(view) = view.filter(|view| view.services.contains_key(name)) else {
+                return Ok(false);
+            };
+            let guard = match anyhow {
+                true => guard_anyhow(&host, &view, name, &program),
+                false => guard(&host, &view, name, &program),
+            };
+            guard.map_err(by_hand::failure)
+        };
+        match guarded() {
+            Ok(done) => changed |= done,
+            Err(error) => {
+                output::complain(&diagnostic::render(&error));
+                failure = Some(Exit::Error);
+            }
+        }
+    }
+    if let (true, Some(systemd)) = (changed, &systemd) {
+        systemd.reload().map_err(Failure::Reload)?;
+    }
+    Ok(failure.unwrap_or(Exit::Fine))
+}
+
+/// Decides whether a service may start in a generation that has no gate of it.
+fn asked(args: &Guard, service: &ServiceName) -> Result<Exit, Failure> {
     let place = place(&args.machine)?;
     let options = args.machine.below.options();
-    let service = &args.service;
     let Some(found) = guards::list(&place).map_err(Failure::record)?.remove(service) else {
         // It was removed, and systemd has not read its units since.
         return Ok(Exit::Fine);

@@ -31,7 +31,7 @@ mod way;
 pub use accept::Asked;
 pub use hold::{Behalf, Fate, keep_back, release};
 pub use need::{Need, need};
-pub use tidy::{guard, tidy, unaware};
+pub use tidy::{guard, guard_anyhow, tidy, unaware};
 pub use wait::{TakeError, take};
 
 use wait::Locks;

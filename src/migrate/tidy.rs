@@ -71,7 +71,7 @@ pub fn tidy(host: &Host<'_>, view: &View, name: &ServiceName) -> Result<(), Migr
 }
 
 /// Guards a service where a generation can be started now that would have to undo something, or cannot be read, and has no gate of it:
-/// what somebody stamped no run has guarded, and a guard may have been removed by hand. Whoever calls this holds its lock. Whether
+/// what somebody stamped no run has guarded, and a guard may have been removed by hand. What undoes it is kept with the guard. Whoever calls this holds its lock. Whether
 /// systemd has to read its units again for that.
 ///
 /// # Errors
@@ -95,7 +95,46 @@ pub fn guard(host: &Host<'_>, view: &View, name: &ServiceName, program: &Path) -
     if !needed || guards::lasting(&host.place().guards).is_err() {
         return Ok(false);
     }
-    Ok(guards::put(host.place(), &spoken.guard(name, program))?)
+    put(host, view, name, spoken, program)
+}
+
+/// Guards a service of which something is applied, whatever can be started now: a generation may come that nobody here knows of.
+/// Whoever calls this holds its lock. Whether systemd has to read its units again for that.
+///
+/// # Errors
+///
+/// As [`guard`] does.
+pub fn guard_anyhow(
+    host: &Host<'_>,
+    view: &View,
+    name: &ServiceName,
+    program: &Path,
+) -> Result<bool, MigrateError> {
+    let recorded = view.services.get(name);
+    let matters =
+        recorded.is_some_and(|recorded| !recorded.applied.is_empty() || recorded.open_run.is_some());
+    if !matters || guards::lasting(&host.place().guards).is_err() {
+        return Ok(false);
+    }
+    let spoken = Spoken::of(Some(view), name, None)?;
+    put(host, view, name, spoken, program)
+}
+
+/// Puts a guard in place, and keeps the way down that it would walk, where that is still there.
+fn put(
+    host: &Host<'_>,
+    view: &View,
+    name: &ServiceName,
+    spoken: Spoken,
+    program: &Path,
+) -> Result<bool, MigrateError> {
+    let changed = guards::put(host.place(), &spoken.guard(name, program))?;
+    let recorded = view.services.get(name);
+    let definition = recorded.and_then(|recorded| recorded.definition.as_ref());
+    if let Some(definition) = definition.filter(|definition| Path::new(&definition.unit).exists()) {
+        roots::keep(host.place(), name, definition)?;
+    }
+    Ok(changed)
 }
 
 impl Request<'_> {

@@ -59,6 +59,8 @@ in
             "asDropinIfExists"
             "asDropin"
           ]) "asDropinIfExists";
+          description = option types.str "";
+          wantedBy = units;
           requires = units;
           after = units;
           unitConfig = section;
@@ -74,8 +76,18 @@ in
       default = {
         gates = mapAttrs (_: unit: linesOf unit.text) config.systemd.units;
         gated = mapAttrs (_: unit: { inherit (unit) requires after unitConfig; }) (
-          filterAttrs (_: unit: unit.requires != [ ] || unit.unitConfig != { }) config.systemd.services
+          filterAttrs (
+            name: unit: name != "nixmig" && (unit.requires != [ ] || unit.unitConfig != { })
+          ) config.systemd.services
         );
+        nixmig = {
+          inherit (config.systemd.services.nixmig)
+            wantedBy
+            restartIfChanged
+            unitConfig
+            serviceConfig
+            ;
+        };
         checks = config.system.preSwitchChecks;
         packages = map toString config.environment.systemPackages;
         inherit (config) warnings;

@@ -123,9 +123,12 @@ pub(in crate::cli) struct Gate {
 /// `nixmig guard`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Guard {
-    /// The service
+    /// The service that is to start; left out, all that a generation without their gates could start are guarded
     #[arg(value_name = "SERVICE")]
-    pub(in crate::cli) service: ServiceName,
+    pub(in crate::cli) service: Option<ServiceName>,
+    /// Guard all of which something is applied: unless the machine goes down, a generation comes that has no gates
+    #[arg(long, conflicts_with = "service")]
+    pub(in crate::cli) leaving: bool,
     #[command(flatten)]
     pub(in crate::cli) machine: Machine,
 }

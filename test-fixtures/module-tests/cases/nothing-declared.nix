@@ -1,4 +1,4 @@
-# Switched on with nothing declared, the module adds nothing either.
+# Switched on with nothing declared, the module adds nothing to other services, and no gate.
 { config, ... }:
 {
   systemd.services.example.serviceConfig.ExecStart = "/bin/example";

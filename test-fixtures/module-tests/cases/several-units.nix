@@ -28,7 +28,7 @@
   shown = {
     units = lib.mapAttrs (_: unit: {
       inherit (unit) requires after unitConfig;
-    }) config.systemd.services;
+    }) (removeAttrs config.systemd.services [ "nixmig" ]);
     gates = lib.mapAttrs (
       _: unit: lib.filter (lib.hasPrefix "Before=") (lib.splitString "\n" unit.text)
     ) config.systemd.units;

@@ -21,6 +21,6 @@
   shown = {
     services = lib.mapAttrs (_: service: lib.attrNames service.steps) config.system.build.migrations;
     gates = lib.attrNames config.systemd.units;
-    requires = lib.mapAttrs (_: unit: unit.requires) config.systemd.services;
+    requires = lib.mapAttrs (_: unit: unit.requires) (removeAttrs config.systemd.services [ "nixmig" ]);
   };
 }

@@ -48,6 +48,43 @@ fn a_generation_that_knows_nothing_is_guarded_before_the_first_step() {
 }
 
 #[test]
+fn a_generation_that_comes_when_the_guard_has_gone_is_guarded_when_somebody_looks() {
+    let world = world();
+    world.delete(1);
+    world.arrive(2, "2");
+    let sees_to_it = || world.ends(0, &["guard"]);
+    assert_eq!((sees_to_it(), world.guards()), (String::new(), Vec::new()));
+    world.unaware(4, &[("db.service", "db-1.0")]);
+    assert_eq!(
+        (sees_to_it(), world.guards()),
+        (String::new(), DB.map(str::to_owned).into())
+    );
+    let keeps_the_way_down = || {
+        let mut roots = world.roots().into_iter();
+        roots.any(|kept| kept.ends_with("migrate-db.service"))
+    };
+    assert!(keeps_the_way_down());
+    // It goes with it.
+    world.delete(4);
+    world.ends(0, &["migrate", "3"]);
+    assert_eq!(world.guards(), [""; 0]);
+    // Whoever leaves does not know what comes.
+    fs::remove_dir_all(world.path("gcroots/nixmig/db")).unwrap();
+    world.ends(0, &["guard", "--leaving"]);
+    assert_eq!(world.guards(), DB);
+    assert!(keeps_the_way_down());
+    world.ends(2, &["guard", "db", "--leaving"]);
+}
+
+#[test]
+fn what_nothing_is_applied_to_needs_no_guard() {
+    let world = World::usual();
+    world.arrive(1, "2");
+    world.ends(0, &["guard", "--leaving"]);
+    assert_eq!(world.guards(), [""; 0]);
+}
+
+#[test]
 fn the_guard_walks_the_way_back_that_was_kept() {
     if !is_root() {
         return;

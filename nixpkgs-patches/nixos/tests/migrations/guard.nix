@@ -55,6 +55,7 @@
       kept = "/var/lib/nixmig/bin/nixmig"
 
 
+      machine.succeed(f"ln -s {toplevels['bare']} /nix/var/nix/gcroots/bare")
       install("older")
       switch("bare")
       wait_for_units()
@@ -114,6 +115,26 @@
           machine.succeed("systemctl restart shelf.service")
           machine.reboot()
           arrives("two")
+          machine.fail(f"test -e {guard}")
+
+      # What is deleted from the profile comes once more, as if it were built then.
+      with subtest("a generation that comes when it has gone is guarded, at a switch, a test and a boot"):
+          for action in ["switch", "test", "boot"]:
+              switch("bare", action)
+              if action == "boot":
+                  machine.fail(f"test -e {guard}")
+                  machine.reboot()
+              arrives("bare")
+              assert running() == "bare", running()
+              switch("two")
+              arrives("two")
+              machine.reboot()
+              if action != "test":
+                  collect("bare")
+              switch("three")
+              switch("two")
+              arrives("two")
+              machine.fail(f"test -e {guard}")
     '';
   };
 }

@@ -64,6 +64,21 @@ let
     ];
   };
 
+  # Generations may come that have no gates, and nothing of nixmig: services are guarded from those that can be booted when the
+  # machine starts or goes down, and from whichever comes when a switch stops this unit, since the next generation has none.
+  nixmig = {
+    description = "Guard services from generations without gates";
+    wantedBy = [ "multi-user.target" ];
+    restartIfChanged = false;
+    unitConfig.RequiresMountsFor = "/etc/systemd /nix/var/nix/profiles /var/lib/nixmig";
+    serviceConfig = {
+      Type = "oneshot";
+      RemainAfterExit = true;
+      ExecStart = "${cfg.package}/bin/nixmig guard";
+      ExecStop = "${cfg.package}/bin/nixmig guard --leaving";
+    };
+  };
+
   fromMigrations = mapAttrs (name: history.resolve (whereOf name)) config.migrations;
 
   fromServices = mapAttrs (
@@ -235,7 +250,8 @@ in
 
     systemd.services = mkIf cfg.enable (
       mkMerge (
-        mapAttrsToList (
+        [ { inherit nixmig; } ]
+        ++ mapAttrsToList (
           name: service:
           listToAttrs (
             map (

@@ -172,7 +172,10 @@ fn diagnose(failure: &Failure) -> Diagnosis<'_> {
             causes: Some(error),
             ..Diagnosis::new(
                 format!("the generation, `{label}`, cannot be read"),
-                "See that it is there and whole.".to_owned(),
+                error
+                    .help()
+                    .unwrap_or("See that it is there and whole.")
+                    .to_owned(),
             )
         },
         Failure::Definition(error) => Diagnosis {

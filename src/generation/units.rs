@@ -398,7 +398,11 @@ fn cross_check(
     let mut notes = Vec::new();
     match gate::versions(files) {
         Ok(carried) => {
-            for service in generation.services.values().filter(|service| !service.masked) {
+            for service in generation
+                .services
+                .values()
+                .filter(|service| !service.masked.is_set())
+            {
                 let gates = service
                     .units
                     .value()
@@ -499,7 +503,7 @@ fn masked_service(name: ServiceName) -> Service {
         package: Setting::Unknown(because_masked()),
         detect: Setting::Unknown(because_masked()),
         oldest: Setting::Unknown(because_masked()),
-        masked: true,
+        masked: Setting::Set(()),
         ..Service::new(name)
     }
 }

@@ -141,8 +141,8 @@ pub struct Service {
     pub oldest: Setting<Version>,
     /// Versions whose destructive ups are accepted on this machine.
     pub acknowledge: BTreeSet<Version>,
-    /// The gate is linked to `/dev/null`: it never runs, and what it would run is not known.
-    pub masked: bool,
+    /// Whether the gate is linked to `/dev/null`: it never runs then, and what it would run is not known.
+    pub masked: Setting<()>,
 }
 
 impl Service {
@@ -158,7 +158,7 @@ impl Service {
             detect: Setting::Unset,
             oldest: Setting::Unset,
             acknowledge: BTreeSet::new(),
-            masked: false,
+            masked: Setting::Unset,
         }
     }
 }

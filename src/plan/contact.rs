@@ -79,7 +79,7 @@ fn told(service: &Service, evidence: &Evidence<'_>) -> Contact {
         return Contact::refused(service, all(), "no generation is known that ran before");
     };
     if let Some(before) = previous.services.get(&service.name) {
-        if before.masked {
+        if before.masked.is_set() {
             let reason = format!("its gate is masked in `{}`", previous.label);
             return Contact::refused(service, all(), &reason);
         }

@@ -34,7 +34,7 @@ pub(super) fn expected(
     let find = |code, severity, message: String, help: &str| {
         Some(Finding::new(name, code, severity, message, help.to_owned()))
     };
-    if service.masked {
+    if service.masked.is_set() {
         return stays(None);
     }
     if !new.unread.is_empty() {

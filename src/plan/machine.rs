@@ -196,7 +196,7 @@ fn declared(
         },
         applied: contact.applied,
         baseline: contact.baseline,
-        past: known.past.or(before.filter(|before| !before.masked)),
+        past: known.past.or(before.filter(|before| !before.masked.is_set())),
         target: Some(wanted),
         expected: &wanted.history,
         assumed,

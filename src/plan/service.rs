@@ -104,7 +104,7 @@ pub fn plan_service(premise: Premise<'_>) -> ServicePlan {
 
 /// A gate that never runs, and of which it is not known what it would run.
 fn masked(name: &ServiceName, past: Option<&Service>, target: Option<&Service>) -> Option<Finding> {
-    let masked = |service: Option<&Service>| service.is_some_and(|service| service.masked);
+    let masked = |service: Option<&Service>| service.is_some_and(|service| service.masked.is_set());
     let (severity, message, help) = if masked(target) {
         (
             Severity::Refused,

@@ -39,7 +39,7 @@ pub(super) fn service(
     let mut gaps = Gaps::default();
     // Of a masked gate nothing is known but its versions, which its own finding says.
     let sides = [target, past].into_iter().flatten();
-    for side in sides.filter(|side| !side.masked) {
+    for side in sides.filter(|side| !side.masked.is_set()) {
         for unread in &side.history.unread {
             gaps.add(true, || "more migrations".to_owned(), unread);
         }

@@ -100,7 +100,7 @@ fn a_masked_gate_keeps_its_versions() {
     let options = options(fixtures, "atlas");
     let (before, masked) = (read_as("7", &options).unwrap(), read_as("8", &options).unwrap());
     let service = &masked.services["inventory"];
-    assert!(service.masked && !before.services["inventory"].masked);
+    assert!(service.masked.is_set() && !before.services["inventory"].masked.is_set());
     let versions = |generation: &Generation| {
         let history = &generation.services["inventory"].history;
         history.versions().collect::<Vec<_>>()

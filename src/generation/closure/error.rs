@@ -98,6 +98,13 @@ impl ClosureError {
             Self::Path(PathError::Dangling { .. }) => Some(
                 "What it points to is not in the store (any more): build the generation again, or copy it with `nix copy`.",
             ),
+            Self::Path(PathError::Loop { .. }) => {
+                Some("Take one of these links away, or have it lead elsewhere.")
+            }
+            Self::NoGeneration { .. } => {
+                Some("Another profile is named with `--profile`: /nix/var/nix/profiles/system-profiles/NAME.")
+            }
+            Self::Gate(error) => Some(error.help()),
             Self::NotAClosure { .. } => Some(
                 "Name the system itself: a generation's number, a link in /nix/var/nix/profiles, or the `result` of \
                  building `config.system.build.toplevel`.",

@@ -345,7 +345,7 @@ fn a_masked_gate_is_one_whose_versions_a_unit_carries() {
             _ => fs::write(gate, "").unwrap(),
         }
         let generation = machine.read().unwrap();
-        assert!(generation.services["app"].masked, "{masked}");
+        assert!(generation.services["app"].masked.is_set(), "{masked}");
         assert_eq!(generation.services["app"].history.len(), 1, "{masked}");
     }
 }

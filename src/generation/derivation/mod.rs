@@ -124,6 +124,7 @@ impl DerivationError {
                 problem: AtermError::Ended { .. },
                 ..
             } => Some("The file was cut short: `nix-store --verify` tells, evaluating again writes it anew."),
+            Self::Gate(error) => Some(error.help()),
             Self::NotASystem { .. } => Some(
                 "It must be that of `config.system.build.toplevel`: its name begins with `nixos-system-`.",
             ),

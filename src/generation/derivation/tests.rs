@@ -95,7 +95,7 @@ fn a_system_is_read_from_every_kind_of_derivations() {
         assert!(up.digest.is_some());
 
         let masked = &generation.services["masked"];
-        assert!(masked.masked && masked.history.len() == 1, "{kind}");
+        assert!(masked.masked.is_set() && masked.history.len() == 1, "{kind}");
 
         for (unit, expected) in [
             ("postgresql.service", Some("postgresql 16.4")),

@@ -208,7 +208,10 @@ fn service(name: ServiceName, place: &Place<'_>) -> Result<Service, DecodeError>
     let mut fields = place.fields()?;
     let mut service = Service::new(name);
     let units = |place: &Place<'_>| place.each(Place::parse);
-    service.masked = fields.required("masked")?.boolean()?;
+    service.masked = match fields.required("masked")?.boolean()? {
+        true => Setting::Set(()),
+        false => Setting::Unset,
+    };
     service.units = Setting::Set(units(&fields.required("units")?)?.into_iter().collect());
     service.requires = Setting::Set(units(&fields.required("requires")?)?.into_iter().collect());
     service.package = fields

@@ -23,6 +23,24 @@ pub struct GateError {
     pub problem: GateProblem,
 }
 
+impl GateError {
+    /// What to do about it.
+    pub fn help(&self) -> &'static str {
+        match self.problem {
+            GateProblem::Newer(_) => {
+                "Update nixmig here, or run the one of that generation: its gates name it in their `ExecStart=`."
+            }
+            GateProblem::DropIn => {
+                "Say it in `migrations.SERVICE` of the configuration, and take the drop-in away."
+            }
+            _ => {
+                "Gates are written by nixmig's NixOS module. Take away what else sets the text of this one, and build the generation \
+                 again."
+            }
+        }
+    }
+}
+
 /// What can be wrong with a gate's unit file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GateProblem {

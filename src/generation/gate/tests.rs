@@ -87,7 +87,7 @@ fn every_key_is_read() {
     );
     assert_eq!(service.oldest.value().unwrap().to_string(), "2021-01-01");
     assert_eq!(service.acknowledge.len(), 2);
-    assert!(!service.masked);
+    assert!(!service.masked.is_set());
     assert_eq!(gate.path.len(), 1);
     assert_eq!(gate.environment["PGPORT"], "5433");
     assert_eq!(gate.service_config["Nice"], 5);

@@ -147,6 +147,10 @@ impl<'e, 't> Merge<'e, 't> {
         )?;
         let mut service = Service::new(name.clone());
         service.history.unread = std::mem::take(&mut steps.unread);
+        service.masked = Setting::Unknown(Unknown {
+            reason: "only a system that is evaluated or built tells whether its gate is masked".into(),
+            at: None,
+        });
 
         let mut migrations = Vec::new();
         for (&version, definitions) in &steps.versions {

@@ -215,7 +215,7 @@ fn a_masked_gate_leaves_versions_and_nothing_else() {
         .read();
     assert_eq!(generation.services.len(), 1);
     let service = &generation.services["app"];
-    assert!(service.masked);
+    assert!(service.masked.is_set());
     assert_eq!(service.units.value().unwrap().len(), 1);
     assert_eq!(service.history.len(), 2);
     let migration = service.history.iter().next().unwrap();

@@ -139,7 +139,7 @@ impl Host<'_> {
         let generations = self.generations()?.iter();
         let mut services = generations.filter_map(|(bootable, generation)| {
             let service = generation.as_ref().ok()?.services.get(name)?;
-            (!service.masked).then_some((service, bootable))
+            (!service.masked.is_set()).then_some((service, bootable))
         });
         let found = services.find(|(service, _)| facts::undoes(Some(service), recorded));
         Ok(found.map(|(service, bootable)| (service.clone(), bootable.toplevel.clone())))

@@ -188,7 +188,7 @@ fn d_a_masked_gate_has_no_history() {
     let previous = generation(
         "1",
         [Service {
-            masked: true,
+            masked: Setting::Set(()),
             ..service("db", "")
         }],
     );

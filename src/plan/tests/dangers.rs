@@ -320,7 +320,7 @@ fn only_what_runs_is_judged() {
 fn masked() {
     let side = |masked| {
         let service = Service {
-            masked,
+            masked: if masked { Setting::Set(()) } else { Setting::Unset },
             ..service("db", if masked { "" } else { "1 2" })
         };
         generation("x", [service])

@@ -41,7 +41,7 @@ struct ShowDocument {
 #[derive(Serialize)]
 struct ServiceDocument {
     head: Option<String>,
-    masked: bool,
+    masked: Known<bool>,
     package: Known<ProgramDocument>,
     units: Known<Vec<String>>,
     requires: Known<Vec<String>>,
@@ -57,7 +57,10 @@ impl ServiceDocument {
     fn new(service: &Service, options: Options) -> Self {
         Self {
             head: service.history.head().map(|head| head.to_string()),
-            masked: service.masked,
+            masked: match &service.masked {
+                Setting::Unset => Known::Value(Some(false)),
+                masked => known(masked, |()| true),
+            },
             package: known(&service.package, ProgramDocument::from),
             units: known(&service.units, texts),
             requires: known(&service.requires, texts),

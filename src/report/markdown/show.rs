@@ -45,7 +45,7 @@ pub(in crate::report) fn show(generation: &Generation, options: Options) -> Stri
 
 fn service(page: &mut Page, service: &Service, options: Options) {
     page.gap();
-    if service.masked {
+    if service.masked.is_set() {
         page.line("- **masked**: its gate never runs");
     }
     let units = |units: &std::collections::BTreeSet<UnitName>| list(units);

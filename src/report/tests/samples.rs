@@ -444,7 +444,7 @@ pub(super) fn generation() -> Generation {
     postgresql.oldest = Setting::Set(version("2021-01-01"));
     postgresql.acknowledge = [version("2023-09-14")].into();
     let mut bare = Service::new("bare".parse().unwrap());
-    bare.masked = true;
+    bare.masked = Setting::Set(());
     bare.units = Setting::Unknown(unread("its gate is masked", 1));
     for service in [postgresql, bare] {
         generation.services.insert(service.name.clone(), service);

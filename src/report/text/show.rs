@@ -61,7 +61,7 @@ fn service(page: &mut Page, service: &Service, options: Options) {
         plain("  "),
         plain(words::history(service)),
     ];
-    if service.masked {
+    if service.masked.is_set() {
         line.push(span(Tone::Refused, "  masked: its gate never runs"));
     }
     page.line(0, 2, &line);

@@ -163,7 +163,7 @@ fn written_service(service: &Service) -> (String, Value) {
         .map(|migration| (migration.version.to_string(), written_step(migration)))
         .collect();
     let value = json!({
-        "masked": service.masked,
+        "masked": service.masked.is_set(),
         "units": service.units.value().map(names),
         "requires": service.requires.value().map(names),
         "package": service.package.value().map(written_program),

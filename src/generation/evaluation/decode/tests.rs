@@ -89,7 +89,7 @@ fn a_unit_that_is_switched_off_is_not_there() {
     example["units"] = json!(["sshd.service", "no unit"]);
     let mut generation = Generation::new("x", crate::model::Kind::Evaluation);
     system(&example).fill(&mut generation);
-    assert!(generation.services["postgresql"].masked);
+    assert!(generation.services["postgresql"].masked.is_set());
     let units: Vec<_> = generation.units.keys().map(UnitName::as_str).collect();
     assert_eq!(units, ["sshd.service"]);
 }

@@ -56,6 +56,8 @@ pub struct UnitState {
     pub sub: String,
     /// How it ended the last time: `success`, `exit-code`, `dependency` …; also `success` where it never ran.
     pub result: String,
+    /// The signal that its main process ended by the last time, where one did.
+    pub signal: Option<i32>,
     /// Whether a job of it is queued or at work.
     pub job: bool,
     /// Its file, where it has one.

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -87,6 +87,51 @@ impl SystemdExecutor {
             systemd.reset_failed(unit.as_str())?;
         }
         Ok(state)
+    }
+
+    /// Follows systemd-run to its end, and has systemd end the unit where nixmig is told to end: whoever signalled systemd-run would
+    /// end that alone, and nobody would hear the script's last words. Whether it was ended.
+    fn follow(
+        &self,
+        systemd: &Manager,
+        job: &ScriptJob<'_>,
+        unit: &UnitName,
+        program: &OsStr,
+        line: &mut dyn FnMut(&str),
+    ) -> (Result<Ended, ExecuteError>, bool) {
+        if job.shielded || self.stopped().is_some() {
+            let arguments = self.arguments(job, unit);
+            let ended = self
+                .direct
+                .follow(job, program, &arguments, &BTreeMap::new(), line);
+            return (ended, false);
+        }
+        let (over, told) = (AtomicBool::new(false), AtomicBool::new(false));
+        let ended = thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    thread::sleep(PAUSE);
+                    // It may not be there yet, or not any more.
+                    let is_up = || systemd.state(unit).is_ok_and(|state| state.is_up());
+                    if self.stopped().is_some() && is_up() {
+                        told.store(true, Ordering::Relaxed);
+                        // What cannot be stopped now is looked at again.
+                        let _ = systemd.stop(&BTreeSet::from([unit.clone()]));
+                    }
+                }
+            });
+            let apart = ScriptJob {
+                shielded: true,
+                ..*job
+            };
+            let arguments = self.arguments(job, unit);
+            let ended = self
+                .direct
+                .follow(&apart, program, &arguments, &BTreeMap::new(), line);
+            over.store(true, Ordering::Relaxed);
+            ended
+        });
+        (ended, told.into_inner())
     }
 
     fn arguments(&self, job: &ScriptJob<'_>, unit: &UnitName) -> Vec<OsString> {
@@ -173,10 +218,7 @@ impl Executor for SystemdExecutor {
             // It costs nothing where it stays.
             let _ = systemd.forget_scripts(step);
         }
-        let arguments = self.arguments(job, &unit);
-        let ended = self
-            .direct
-            .follow(job, program.as_os_str(), &arguments, &BTreeMap::new(), line);
+        let (ended, told) = self.follow(systemd, job, &unit, program.as_os_str(), line);
         // The program that waited for it may be gone while it is not.
         let Ok(state) = self.outlive(systemd, job, &unit) else {
             return Err(ExecuteError::StillRunning {
@@ -184,7 +226,12 @@ impl Executor for SystemdExecutor {
             });
         };
         let mut ended = ended?;
-        if ended.outcome.is_good() && state.active == "failed" {
+        if told {
+            ended.outcome = Outcome::Interrupted;
+        } else if let (Outcome::Exited(_), Some(signal)) = (&ended.outcome, state.signal) {
+            // systemd-run has one number for all signals.
+            ended.outcome = Outcome::Signalled(signal);
+        } else if ended.outcome.is_good() && state.active == "failed" {
             ended.outcome = Outcome::Error(format!("its unit failed: {}", state.result));
         }
         if !ended.outcome.is_good() && !job.shielded && self.is_being_stopped(systemd) {

@@ -32,6 +32,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// `StopPropagatedFrom=`.
 const STOPPED_ALONG: [&str; 4] = ["RequiredBy", "BoundBy", "ConsistsOf", "PropagatesStopTo"];
 
+/// How a process ended that a signal ended, without and with a core dump (CLD_KILLED and CLD_DUMPED of waitid(2)).
+const KILLED: i32 = 2;
+const DUMPED: i32 = 3;
+
 const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
 const UNIT_EXISTS: &str = "org.freedesktop.systemd1.UnitExists";
 
@@ -191,6 +195,10 @@ impl Units for Manager {
         let own = dictionary(&own);
         let word = |name: &str| general.get(name).and_then(|value| value.as_text());
         let words = |name: &str| word(name).unwrap_or_default().to_owned();
+        let number = |name: &str| match own.get(name) {
+            Some(Value::Int(number)) => i32::try_from(*number).ok(),
+            _ => None,
+        };
         let job = general.get("Job").is_some_and(|job| {
             // (uo): 0 is none.
             !matches!(job.parts().first(), Some(Value::Int(0)) | None)
@@ -213,6 +221,8 @@ impl Units for Manager {
                 .and_then(|value| value.as_text())
                 .unwrap_or_default()
                 .to_owned(),
+            signal: number("ExecMainStatus")
+                .filter(|_| matches!(number("ExecMainCode"), Some(KILLED | DUMPED))),
             job,
             fragment: word("FragmentPath")
                 .filter(|path| !path.is_empty())

@@ -9,7 +9,11 @@
 }:
 
 let
-  tests = ../../nixpkgs-patches/nixos/tests/migrations;
+  # Those that nixpkgs could have, and those that need what only this repository has.
+  tests = [
+    ../../nixpkgs-patches/nixos/tests/migrations
+    ./scenarios
+  ];
 
   release = "25.11";
 
@@ -85,9 +89,9 @@ let
     }).config;
 
   scenario =
-    file:
+    directory: file:
     let
-      test = evaluateTest (tests + "/${file}");
+      test = evaluateTest (directory + "/${file}");
       inherit (test.nodes) machine;
       systems = [ machine.system.build.toplevel ] ++ lib.attrValues machine.system.build.generations;
     in
@@ -101,7 +105,11 @@ let
       derivations = map (system: builtins.unsafeDiscardOutputDependency system.drvPath) systems;
     };
 in
-lib.mapAttrs' (file: _: {
-  name = lib.removeSuffix ".nix" file;
-  value = scenario file;
-}) (lib.filterAttrs (file: type: type == "regular" && lib.hasSuffix ".nix" file) (builtins.readDir tests))
+lib.foldl' (
+  all: directory:
+  all
+  // lib.mapAttrs' (file: _: {
+    name = lib.removeSuffix ".nix" file;
+    value = scenario directory file;
+  }) (lib.filterAttrs (_: type: type == "regular") (builtins.readDir directory))
+) { } tests

@@ -1,5 +1,5 @@
-//! Real machines: every scenario of `nixpkgs-patches/nixos/tests/migrations`, a NixOS test, on a guest with its own systemd, of
-//! each of the releases that count (252 and 257).
+//! Real machines: every scenario of `nixpkgs-patches/nixos/tests/migrations`, a NixOS test, and of `scenarios`, on a guest with its
+//! own systemd, of each of the releases that count (252 and 257).
 //!
 //! Owns which scenarios are run and what they need; what happens in one is its own business, and how a guest is run that of
 //! `tests/machine/driver`. Needs root and its tools; what cannot run says so, and with `CI` set fails.
@@ -52,6 +52,7 @@ scenarios! {
     check
     container
     destructive
+    executor
     failing
     first_contact
     gates
@@ -71,10 +72,14 @@ scenarios! {
 
 #[test]
 fn every_scenario_is_listed() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("nixpkgs-patches/nixos/tests/migrations");
-    let mut there: Vec<String> = directory
-        .read_dir()
-        .expect("the directory of the scenarios is there")
+    let directories = [
+        "nixpkgs-patches/nixos/tests/migrations",
+        "tests/machine/scenarios",
+    ];
+    let mut there: Vec<String> = directories
+        .into_iter()
+        .map(|directory| Path::new(env!("CARGO_MANIFEST_DIR")).join(directory))
+        .flat_map(|directory| directory.read_dir().expect("the directory of scenarios is there"))
         .map(|entry| entry.expect("it can be read").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "nix"))
         .filter_map(|path| Some(path.file_stem()?.to_str()?.replace('-', "_")))
@@ -102,7 +107,11 @@ fn run(scenario: &str, systemd: &str) {
     let target = std::fs::canonicalize(Path::new(env!("CARGO_TARGET_TMPDIR")).join(".."))
         .expect("cargo has made its target directory");
     let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/machine/driver");
-    let output = Command::new(driver)
+    let mut command = Command::new(driver);
+    if scenario == "executor" {
+        command.arg("--suite").arg(suite(&target));
+    }
+    let output = command
         .arg(scenario.replace('_', "-"))
         .args(["--systemd", systemd, "--nixmig", env!("CARGO_BIN_EXE_nixmig")])
         .arg("--target")
@@ -117,6 +126,41 @@ fn run(scenario: &str, systemd: &str) {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+/// The library's own tests, as they were built along with this one.
+fn suite(target: &Path) -> PathBuf {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .args([
+            "test",
+            "--locked",
+            "--quiet",
+            "--lib",
+            "--no-run",
+            "--message-format=json",
+        ])
+        .arg("--target-dir")
+        .arg(target)
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    if cfg!(feature = "faults") {
+        cargo.args(["--features", "faults"]);
+    }
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    let output = cargo.output().expect("cargo can be run");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let said = String::from_utf8_lossy(&output.stdout);
+    let program = said.lines().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        message["executable"].as_str().map(PathBuf::from)
+    });
+    program.expect("cargo says where the tests of the library are")
 }
 
 /// Why a scenario cannot be run here, if it cannot.

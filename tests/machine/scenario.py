@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
-SCENARIOS = REPOSITORY / "nixpkgs-patches/nixos/tests/migrations"
+# Those that nixpkgs could have, and those that need what only this repository has.
+SCENARIOS = [REPOSITORY / "nixpkgs-patches/nixos/tests/migrations", REPOSITORY / "tests/machine/scenarios"]
 
 # What scenarios are made of, besides their own files.
 INPUTS = [
@@ -29,6 +30,7 @@ INPUTS = [
     "test-fixtures/services/postgresql",
     "tests/machine/default.nix",
     "tests/machine/framework.nix",
+    "tests/machine/scenarios",
 ]
 
 RELEASES = {"252": "bookworm", "257": "trixie"}
@@ -46,7 +48,19 @@ NIX = {
 
 def names():
     """All scenarios there are."""
-    return sorted(path.stem for path in SCENARIOS.glob("*.nix"))
+    return sorted(path.stem for directory in SCENARIOS for path in directory.glob("*.nix"))
+
+
+def place(name):
+    """The directory that a scenario is in."""
+    return next(directory for directory in SCENARIOS if (directory / f"{name}.nix").exists())
+
+
+def owner(path):
+    """The name of the scenario that a file is of, or nothing."""
+    directory = next((directory for directory in SCENARIOS if path.is_relative_to(directory)), None)
+    name = path.relative_to(directory).parts[0].removesuffix(".nix") if directory else ""
+    return name if name in names() else ""
 
 
 @contextmanager
@@ -83,13 +97,11 @@ def run(command, input=None, **environment):
 def key(name):
     """One word that changes with everything that a scenario is made of."""
     digest = hashlib.sha256(f"{name} {os.environ.get('NIXPKGS', '')}".encode())
-    scenarios = set(names())
     for part in INPUTS:
         root = REPOSITORY / part
         for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
             # Another scenario is none of its business.
-            whose = path.relative_to(SCENARIOS).parts[0].removesuffix(".nix") if path.is_relative_to(SCENARIOS) else name
-            if path.is_file() and (whose == name or whose not in scenarios):
+            if path.is_file() and owner(path) in ("", name):
                 digest.update(f"{path.relative_to(REPOSITORY)}\0{path.stat().st_mode}\0".encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -115,7 +127,7 @@ class Scenario:
         self.directory.mkdir(parents=True)
         store = self.base / "nix"
         servers = self.base.parent / "servers"
-        if "pkgs.postgresql_" in (SCENARIOS / f"{self.name}.nix").read_text():
+        if "pkgs.postgresql_" in (place(self.name) / f"{self.name}.nix").read_text():
             subprocess.run([REPOSITORY / "scripts/postgresql", servers, "15", "17"], check=True)
         with mounted_nix(store):
             evaluated = json.loads(
@@ -144,7 +156,7 @@ class Scenario:
 
     def bless(self, found):
         """Has the texts that a script found be those that it expects; the names of those that are not what they were."""
-        directory = SCENARIOS / self.name
+        directory = place(self.name) / self.name
         changed = []
         for path in sorted(found.glob("*.txt")):
             expected = directory / path.name

@@ -15,10 +15,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::*;
-use crate::model::{Block, Definition, Digester, History, Part, Phase, Recorded, ServiceName, Version};
+use crate::execute::chain::Chain as _;
+use crate::model::{
+    Block, Definition, Digester, History, Part, Phase, Recorded, ServiceName, UnitName, Version,
+};
 use crate::plan::{Premise, Presence, ServicePlan, plan_service};
 use crate::record::stamp;
 use crate::record::{Event, Filter, Logged, Place, Record, ServiceLock, View, Wait, history, lock_service};
+use crate::systemd::{Manager, SystemdExecutor};
 
 mod apart;
 mod dying;
@@ -229,6 +233,13 @@ impl Machine {
             "[Unit]\nX-Migration-Format=1\nX-Migration-Service=db\nX-Migration-Units=db.service\n\
              X-Migration-Package={package}\nX-Migration-Path=[\"/usr\"]\n"
         );
+        // Without any settings, systemd has no part in it.
+        let settings = if by_systemd() {
+            "\"OOMScoreAdjust\":100"
+        } else {
+            ""
+        };
+        text += &format!("X-Migration-ServiceConfig={{{settings}}}\n");
         if self.declares {
             text += &format!("X-Migration-StateDirectories=[\"{}\"]\n", self.state().display());
         }
@@ -275,8 +286,7 @@ impl Machine {
 
     /// Does something with an engine of its own, as one call of nixmig would.
     fn with<T>(&self, ears: &dyn Progress, work: impl FnOnce(&mut Engine<'_>) -> T) -> T {
-        let executor = DirectExecutor::new().unwrap().with_grace(self.grace);
-        self.with_executor(&executor, ears, work)
+        self.with_executor(&*executor(self.grace), ears, work)
     }
 
     fn with_executor<T>(
@@ -287,6 +297,7 @@ impl Machine {
     ) -> T {
         let mut lock = self.lock();
         let mut record = Record::open(&self.place).unwrap();
+        self.wait_for_scripts();
         work(&mut Engine {
             place: &self.place,
             record: &mut record,
@@ -296,6 +307,21 @@ impl Machine {
             progress: ears,
             cgroups: &self.at("cgroup"),
         })
+    }
+
+    /// Waits as whoever gets the lock does: units of the open run may still be at work, which no lock tells.
+    fn wait_for_scripts(&self) {
+        let view = by_systemd()
+            .then(|| crate::record::look(&self.place).unwrap())
+            .flatten();
+        let recorded = view.and_then(|view| view.services.get(&self.service).cloned());
+        let Some(run) = recorded.and_then(|recorded| recorded.open_run) else {
+            return;
+        };
+        let systemd = Manager::new(Path::new("/bin/false")).unwrap();
+        while systemd.lives(&self.service, &run.id).unwrap() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// The record knows the service, and nothing is applied.
@@ -356,8 +382,7 @@ impl Machine {
         ears: &dyn Progress,
         acknowledge: &BTreeSet<Version>,
     ) -> Result<Arrival, WalkError> {
-        let executor = DirectExecutor::new().unwrap().with_grace(self.grace);
-        self.migrate_by(&executor, to, ears, acknowledge)
+        self.migrate_by(&*executor(self.grace), to, ears, acknowledge)
     }
 
     fn migrate_by(
@@ -436,6 +461,32 @@ impl Machine {
     fn backups(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.place.backups()).unwrap();
         entries.map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+/// Whether systemd is to run the scripts, which needs one that runs: the scenario `executor` has the whole suite run so.
+fn by_systemd() -> bool {
+    std::env::var("NIXMIG_TEST_EXECUTOR").is_ok_and(|word| word == "systemd")
+}
+
+/// Of how many moments at which something may go wrong one is tried: a unit takes ten times as long as a process.
+fn stride() -> usize {
+    if by_systemd() { 23 } else { 1 }
+}
+
+/// Whoever runs the scripts here, as one nixmig has it.
+fn executor(grace: Duration) -> Box<dyn Executor> {
+    executor_by(DirectExecutor::new().unwrap().with_grace(grace), None)
+}
+
+/// The same, of the nixmig that is the process of a unit.
+fn executor_by(direct: DirectExecutor, unit: Option<UnitName>) -> Box<dyn Executor> {
+    if by_systemd() {
+        // No test has it start a step.
+        let systemd = Manager::new(Path::new("/bin/false")).unwrap();
+        Box::new(SystemdExecutor::new(direct, Some(systemd)).bound_to(unit))
+    } else {
+        Box::new(direct)
     }
 }
 

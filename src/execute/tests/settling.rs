@@ -8,10 +8,10 @@ fn killed_everywhere(
     check: impl Fn(&Machine, &Generation, &Generation),
 ) {
     let mut deaths = 0;
-    for heard in 1.. {
+    for heard in (1..).step_by(stride()) {
         let (machine, from, to) = make();
         match machine.killed(&to, heard) {
-            None => deaths += 1,
+            None => deaths += stride(),
             Some(_) => break,
         }
         check(&machine, &from, &to);
@@ -217,7 +217,7 @@ fn an_open_run_that_is_not_settled_first_is_brought_back() {
 }
 
 /// Is told to end once a file is there.
-struct Stopping<'m>(DirectExecutor, &'m Machine);
+struct Stopping<'m>(Box<dyn Executor>, &'m Machine);
 
 impl Executor for Stopping<'_> {
     fn account(
@@ -237,7 +237,7 @@ impl Executor for Stopping<'_> {
 }
 
 /// Knows no user.
-struct Nobody(DirectExecutor);
+struct Nobody(Box<dyn Executor>);
 
 impl Executor for Nobody {
     fn account(
@@ -268,7 +268,7 @@ fn what_nixmig_itself_saved_comes_back_without_the_user_of_the_scripts() {
         assert!(machine.killed(&to, heard).is_none());
         let phase = machine.recorded().open_run.unwrap().steps[0].phase;
         assert_eq!(phase, Phase::Running, "{own}");
-        let executor = Nobody(DirectExecutor::new().unwrap());
+        let executor = Nobody(executor(machine.grace));
         let migrate = |to| machine.migrate_by(&executor, to, &Ears::new(0), &BTreeSet::new());
         if own {
             // The script that would bring it back needs the user, so somebody has to decide, and what was saved is kept.
@@ -305,13 +305,13 @@ fn what_nixmig_itself_saved_comes_back_without_the_user_of_the_scripts() {
 
 #[test]
 fn a_way_back_of_two_steps_that_is_killed_goes_on_from_the_beginning() {
-    for heard in 1.. {
+    for heard in (1..).step_by(stride()) {
         let (machine, _, to) = three_up(false);
         machine.hook(
             "2024-01-03-up-verify",
             &format!("touch {}", machine.at("stop").display()),
         );
-        let executor = Stopping(DirectExecutor::new().unwrap(), &machine);
+        let executor = Stopping(executor(machine.grace), &machine);
         let ears = Ears::new(heard);
         let migrate = || machine.migrate_by(&executor, &to, &ears, &BTreeSet::new());
         let ended = catch_unwind(AssertUnwindSafe(migrate));

@@ -112,6 +112,19 @@ fn bring_by(
     service: Option<&str>,
     chain: Option<&dyn nixmig::execute::chain::Chain>,
 ) -> Outcome {
+    bring_seen(world, number, manager, behalf, service, chain, &|| {})
+}
+
+/// The same; `looks` hears of every look at the machine.
+fn bring_seen(
+    world: &World,
+    number: usize,
+    manager: &Manager,
+    behalf: Behalf,
+    service: Option<&str>,
+    chain: Option<&dyn nixmig::execute::chain::Chain>,
+    looks: &dyn Fn(),
+) -> Outcome {
     let read = ReadOptions {
         profile: world.path("profiles/system"),
         ..ReadOptions::default()
@@ -124,6 +137,7 @@ fn bring_by(
         detect(&executor, service, definition, package)
     };
     let look = || {
+        looks();
         Host::look(Options {
             read: read.clone(),
             place: place(world),
@@ -767,16 +781,7 @@ impl nixmig::execute::chain::Chain for Apart<'_> {
 #[test]
 fn what_another_did_meanwhile_is_not_done_again() {
     for behalf in [STOPS, ASKS] {
-        let world = World::new();
-        for number in 1..=3 {
-            world.generation(
-                number,
-                &[Service::new("a", number - 1), Service::new("db", number - 1)],
-            );
-        }
-        world.data("a");
-        world.data("db");
-        world.arrive(2, "1");
+        let world = two_to_go();
         let manager = Manager::default();
         let meanwhile = |service: &ServiceName| {
             if service.as_str() == "a" {
@@ -848,4 +853,95 @@ fn a_run_whose_steps_are_queued_goes_on() {
     assert!(looked.get());
     let (message, _) = said(true);
     assert_eq!(message, None);
+}
+
+/// `a` and `db`, each with a step to go.
+fn two_to_go() -> World {
+    let world = World::new();
+    for number in 1..=3 {
+        world.generation(
+            number,
+            &[Service::new("a", number - 1), Service::new("db", number - 1)],
+        );
+    }
+    world.data("a");
+    world.data("db");
+    world.arrive(2, "1");
+    world
+}
+
+/// Whether nobody has the lock of a service.
+fn is_free(world: &World, service: &str) -> bool {
+    let lock = fs::File::open(world.state_dir.join(format!("locks/{service}.lock"))).unwrap();
+    lock.try_lock().is_ok()
+}
+
+/// The same, some time soon: a lock that this process let go is held until what other tests started has become a program of its own.
+fn gets_free(world: &World, service: &str) -> bool {
+    (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        is_free(world, service)
+    })
+}
+
+#[test]
+fn who_waits_for_a_run_holds_no_lock() {
+    let world = two_to_go();
+    let waits = RefCell::new(Vec::new());
+    let before = |service: &ServiceName| {
+        for other in ["a", "db"] {
+            assert!(gets_free(&world, other), "{other} while {service} is waited for");
+        }
+        waits.borrow_mut().push(service.to_string());
+    };
+    let chain = Apart {
+        world: &world,
+        steps: RefCell::default(),
+        before: &before,
+        after: &|_| {},
+    };
+    bring_by(&world, 3, &Manager::default(), STOPS, None, Some(&chain));
+    assert_eq!(*waits.borrow(), ["a", "db"]);
+}
+
+#[test]
+fn who_waits_for_a_lock_holds_no_other() {
+    // Whichever comes first in the order of whoever wants both.
+    for (held, other) in [("db", "a"), ("a", "db")] {
+        let world = two_to_go();
+        let lock = fs::File::open(world.state_dir.join(format!("locks/{held}.lock"))).unwrap();
+        lock.lock().unwrap();
+        let child = world.begin(&["migrate", "3"]);
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        assert!(gets_free(&world, other), "{other} while {held} is waited for");
+        drop(lock);
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", super::world::said(&output));
+        for service in ["a", "db"] {
+            assert_eq!(world.log(service), format!("data {} {} ", V[0], V[1]));
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_is_tidied_up_under_the_lock() {
+    let world = World::usual();
+    let chain = Apart {
+        world: &world,
+        steps: RefCell::default(),
+        before: &|_| {},
+        after: &|_| {},
+    };
+    let chain: &dyn nixmig::execute::chain::Chain = &chain;
+    for (number, chain) in [(3, None), (2, Some(chain))] {
+        let (looks, last_free) = (std::cell::Cell::new(0), std::cell::Cell::new(true));
+        let look = || {
+            looks.set(looks.get() + 1);
+            last_free.set(is_free(&world, "db"));
+        };
+        let outcome = bring_seen(&world, number, &Manager::default(), STOPS, None, chain, &look);
+        assert!(matches!(only(&outcome), Ended::Arrived(_)), "{outcome:?}");
+        // Before the lock, with it, and before it is tidied up.
+        assert_eq!((looks.get(), last_free.get()), (3, false));
+    }
 }

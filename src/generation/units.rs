@@ -2,12 +2,11 @@
 //!
 //! Works on any set of unit texts, so that a closure and its derivation cannot be read differently. Opens nothing itself.
 
+mod masked;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{
-    Action, Generation, Migration, Part, Program, Service, ServiceName, Setting, UnitName, Unknown, Version,
-    known_by_unit,
-};
+use crate::model::{Generation, Program, Service, Setting, UnitName, Unknown, Version, known_by_unit};
 
 use super::gate::{self, GateError};
 use super::programs::{Sought, package_of, program_of};
@@ -145,7 +144,7 @@ pub fn services<U: Units>(units: &U, generation: &mut Generation) -> Result<Othe
         }
     }
     if !masked.is_empty() {
-        let found = masked_services(units, &masked);
+        let found = masked::services(units, &masked);
         generation.services.extend(found);
     }
     for (unit, names) in gated(generation) {
@@ -443,86 +442,6 @@ fn words(versions: &BTreeSet<Version>) -> String {
     }
     let words: Vec<_> = versions.iter().map(Version::to_string).collect();
     words.join(" ")
-}
-
-/// Services whose gates are linked to `/dev/null`: their versions are in the units that they gate. A masked unit whose
-/// service no unit names was no gate.
-fn masked_services<U: Units>(units: &U, masked: &BTreeSet<ServiceName>) -> BTreeMap<ServiceName, Service> {
-    let mut services = BTreeMap::<ServiceName, Service>::new();
-    let mut unread = Vec::new();
-    for unit in units.names() {
-        // An alias is met under its own name.
-        let Some(found) = find(units, unit).filter(|found| found.unit == *unit) else {
-            continue;
-        };
-        let carried = texts(units, &found)
-            .map_err(|error| error.to_string())
-            .and_then(|texts| {
-                let files = parse(&texts)?;
-                gate::versions(&files).map_err(|problem| format!("{unit}: {problem}"))
-            });
-        match carried {
-            Ok(carried) => {
-                for (name, versions) in carried.into_iter().filter(|(name, _)| masked.contains(name)) {
-                    let service = services
-                        .entry(name.clone())
-                        .or_insert_with(|| masked_service(name));
-                    if let Setting::Set(units) = &mut service.units {
-                        units.insert(unit.clone());
-                    }
-                    for version in versions {
-                        // Two units of a service carry the same versions.
-                        let _ = service.history.insert(masked_migration(version));
-                    }
-                }
-            }
-            Err(reason) => unread.push(Unknown {
-                reason: reason.into(),
-                at: None,
-            }),
-        }
-    }
-    for service in services.values_mut() {
-        service.history.unread.clone_from(&unread);
-    }
-    services
-}
-
-fn because_masked() -> Unknown {
-    Unknown {
-        reason: "its gate is linked to /dev/null".into(),
-        at: None,
-    }
-}
-
-fn masked_service(name: ServiceName) -> Service {
-    Service {
-        units: Setting::Set(BTreeSet::new()),
-        requires: Setting::Unknown(because_masked()),
-        state_directories: Setting::Unknown(because_masked()),
-        package: Setting::Unknown(because_masked()),
-        detect: Setting::Unknown(because_masked()),
-        oldest: Setting::Unknown(because_masked()),
-        masked: Setting::Set(()),
-        ..Service::new(name)
-    }
-}
-
-fn masked_migration(version: Version) -> Migration {
-    let action = || {
-        let mut action = Action::default();
-        for part in Part::ALL {
-            *action.part_mut(part) = Setting::Unknown(because_masked());
-        }
-        action
-    };
-    Migration {
-        program: Setting::Unknown(because_masked()),
-        cumulative: Setting::Unknown(because_masked()),
-        up: action(),
-        down: action(),
-        ..Migration::new(version)
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod documented;
 mod lost;
 mod machine;
 mod notation;
+mod oldest;
 mod oracle;
 mod order;
 mod properties;

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use super::world::{Kind, Service, V, World, said};
+use super::calls::said;
+use super::world::{Kind, Service, V, World};
 
 #[test]
 fn a_service_is_met_with_no_state() {

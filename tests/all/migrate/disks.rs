@@ -3,7 +3,8 @@
 use std::fs;
 use std::process::Command;
 
-use super::world::{Kind, V, World, said};
+use super::calls::said;
+use super::world::{Kind, V, World};
 use crate::images::{Fs, Image, apart};
 
 /// Small enough to be filled at once.

@@ -3,7 +3,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use super::world::{Service, V, World, ended, is_root};
+use super::calls::{ended, is_root};
+use super::world::{Service, V, World};
 
 const DB: [&str; 2] = ["db.service.d/50-nixmig-db.conf", "nixmig-guard-db.service"];
 
@@ -276,7 +277,7 @@ fn where_no_guard_can_be_it_is_said_before() {
         "nixmig migrate",
         &[("BASE", &world.path("").display().to_string())],
     );
-    assert_eq!(output.status.code(), Some(0), "{}", super::world::said(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", super::calls::said(&output));
     assert_eq!(world.log("db"), format!("data {} ", V[0]));
     // The way back goes nearer to what the other knows.
     world.generation(4, &[Service::new("db", 0)]);

@@ -5,7 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use super::world::{Kind, Service, V, World, ended, is_root, said};
+use super::calls::{ended, is_root, said};
+use super::world::{Kind, Service, V, World};
 use crate::cli::nixmig;
 use crate::images::apart;
 

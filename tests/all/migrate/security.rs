@@ -6,7 +6,8 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _,
 use std::path::Path;
 use std::process::Command;
 
-use super::world::{Kind, Service, V, World, is_root, said};
+use super::calls::{is_root, said};
+use super::world::{Kind, Service, V, World};
 use crate::images::{Fs, Image, SIZE, apart};
 
 const NOBODY: u32 = 65534;
@@ -291,7 +292,7 @@ fn secrets_are_not_written_down() {
         &["stamp", "db", "head"],
     ] {
         let output = world.command(arguments).env("SECRET", OWN).output().unwrap();
-        said.push_str(&super::world::said(&output));
+        said.push_str(&super::calls::said(&output));
     }
     assert!(said.contains("exit code 1"), "{said}");
     let record = String::from_utf8_lossy(&world.record()).into_owned();

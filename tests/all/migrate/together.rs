@@ -6,7 +6,8 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::world::{Kind, Service, V, World, said, wait};
+use super::calls::{said, wait};
+use super::world::{Kind, Service, V, World};
 
 /// Begins a migration whose script waits in its midst until [`go`].
 fn held(world: &World) -> Child {

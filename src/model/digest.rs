@@ -1,8 +1,10 @@
 //! Owns the digest of an action: what *edited* compares. docs/formats.md states it; the NixOS module computes the same in Nix.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use memchr::memmem;
 use sha2::{Digest as _, Sha256};
 
 use super::Part;
@@ -18,12 +20,12 @@ pub struct DigestError(String);
 
 /// Computes the digest of an action from its texts.
 #[derive(Default)]
-pub struct Digester(serde_json::Map<String, serde_json::Value>);
+pub struct Digester(BTreeMap<&'static str, String>);
 
 impl Digester {
     /// Adds the text of one part. Parts that are not set are not added.
     pub fn add(&mut self, part: Part, text: &str) {
-        self.0.insert(part.name().to_owned(), mask(text).into());
+        self.0.insert(part.name(), mask(text));
     }
 
     /// The digest of the parts added, or `None` where there were none.
@@ -31,10 +33,10 @@ impl Digester {
         if self.0.is_empty() {
             return None;
         }
-        // serde_json's map is ordered by key, and its text is that of Nix's toJSON as long as the texts have no control
-        // characters besides line ends and tabs (Nix itself changed how it writes some of those).
-        let json = serde_json::Value::Object(self.0).to_string();
-        Some(Digest(Sha256::digest(json.as_bytes()).into()))
+        // serde_json's text of an ordered map is that of Nix's toJSON as long as the texts have no control characters besides
+        // line ends and tabs (Nix itself changed how it writes some of those). Of strings it can always be made.
+        let json = serde_json::to_vec(&self.0).ok()?;
+        Some(Digest(Sha256::digest(&json).into()))
     }
 }
 
@@ -48,7 +50,7 @@ fn mask(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut copied = 0;
     let mut from = 0;
-    while let Some(at) = text[from..].find(STORE).map(|at| at + from) {
+    while let Some(at) = memmem::find(&bytes[from..], STORE.as_bytes()).map(|at| at + from) {
         let hash = at + STORE.len();
         let end = hash + HASH;
         let hashed = bytes.len() > end && bytes[end] == b'-' && bytes[hash..end].iter().all(in_hash);

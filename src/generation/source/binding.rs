@@ -1,6 +1,5 @@
 //! Owns sets and `let`s as they are written: attribute paths, `inherit`, `rec`.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use rnix::SyntaxKind::{
@@ -10,7 +9,7 @@ use rnix::SyntaxKind::{
 use super::eval::{Evaluator, Outcome, Source, State};
 use super::syntax::Node;
 use super::text::{Span, excerpt_of};
-use super::value::{Entry, Env, Item, Key, List, Mystery, Names, Set, ThunkId, Value};
+use super::value::{Conditions, Entry, Env, Item, Key, List, Mystery, Names, Set, ThunkId, Value};
 
 /// An attribute path from one of its names on, and its value.
 #[derive(Clone)]
@@ -25,7 +24,7 @@ type Named = (Rc<str>, Key, Binding);
 
 impl Evaluator<'_> {
     pub(super) fn recursive(&self, entries: &Node, env: Env) -> Outcome<(Env, Set)> {
-        let scope = self.scope(env, Names::Bound(HashMap::new()));
+        let scope = self.scope(env, Names::Bound(Vec::new()));
         let inner = Some(scope);
         let set = self.entries(entries, inner, env)?;
         let names = set
@@ -85,7 +84,7 @@ impl Evaluator<'_> {
                 name,
                 Entry {
                     value,
-                    conditions: Vec::new(),
+                    conditions: Conditions::default(),
                     keys: Rc::new([Key {
                         span,
                         path: span.start,
@@ -119,7 +118,7 @@ impl Evaluator<'_> {
         // `a = { … }` beside `a.b = …`: Nix joins them, and refuses one attribute twice.
         let items = values.into_iter().map(|value| Item {
             value,
-            conditions: Vec::new(),
+            conditions: Conditions::default(),
         });
         let parts = List {
             items: items.collect(),
@@ -162,7 +161,7 @@ impl Evaluator<'_> {
             let (name, first, _) = &same[0];
             let entry = Entry {
                 value: self.joined(same, env, first.span),
-                conditions: Vec::new(),
+                conditions: Conditions::default(),
                 keys: same.iter().map(|&(_, key, _)| key).collect(),
             };
             set.entries.insert(Rc::clone(name), entry);

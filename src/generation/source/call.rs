@@ -7,7 +7,7 @@ use super::error::SourceError;
 use super::eval::{Evaluator, Outcome, unknown};
 use super::expr::TEXT;
 use super::text::Span;
-use super::value::{Entry, Item, Key, List, Set, ThunkId, Value};
+use super::value::{Conditions, Entry, Item, Key, List, Set, ThunkId, Value};
 use crate::model::compare_versions;
 
 /// One application of a known function.
@@ -24,7 +24,7 @@ impl Call<'_, '_> {
     pub(super) fn list(&self, values: impl IntoIterator<Item = ThunkId>) -> Value {
         let items = values.into_iter().map(|value| Item {
             value,
-            conditions: Vec::new(),
+            conditions: Conditions::default(),
         });
         Value::List(Rc::new(List {
             items: items.collect(),
@@ -171,7 +171,7 @@ impl Call<'_, '_> {
             let span = self.evaluator.span(thunk);
             Entry {
                 value: thunk,
-                conditions: Vec::new(),
+                conditions: Conditions::default(),
                 keys: Rc::new([Key {
                     span,
                     path: span.start,

@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
+use super::definition::without;
 use super::eval::{Evaluator, Outcome, unknown};
 use super::text::Span;
-use super::value::{Condition, Entry, Item, Key, List, Mystery, Set, ThunkId, Value};
+use super::value::{Condition, Conditions, Entry, Key, List, Mystery, Set, ThunkId, Value};
 
 impl Evaluator<'_> {
     /// A value as a set.
@@ -33,19 +34,19 @@ impl Evaluator<'_> {
             Value::Either(conditions, then, otherwise) if self.burn() => {
                 let then = self.set_of(then)?;
                 let otherwise = self.set_of(otherwise)?;
-                let negation: Vec<_> = Condition::not(&conditions).into_iter().collect();
+                let negation: Conditions = Condition::not(&conditions).into_iter().collect();
                 let mut set = conditional_set(otherwise, &negation);
                 for (name, entry) in then.entries {
                     match set.entries.get_mut(&name) {
                         Some(there) => {
-                            let both = Value::Either(Rc::clone(&conditions), entry.value, there.value);
+                            let both = Value::Either(conditions.clone(), entry.value, there.value);
                             there.value = self.done(both, span);
-                            there.conditions.retain(|condition| !negation.contains(condition));
+                            there.conditions = without(&there.conditions, &negation).into();
                             there.keys = joined(&there.keys, &entry.keys);
                         }
                         None => {
-                            let entry = conditional_entry(entry, &conditions);
-                            set.entries.insert(name, entry);
+                            let conditions = entry.conditions.and(&conditions);
+                            set.entries.insert(name, Entry { conditions, ..entry });
                         }
                     }
                 }
@@ -91,7 +92,7 @@ impl Evaluator<'_> {
             Value::If(conditions, content) => conditional_list(self.list_of(content)?, &conditions),
             Value::Either(conditions, then, otherwise) if self.burn() => {
                 let mut list = conditional_list(self.list_of(then)?, &conditions);
-                let negation: Vec<_> = Condition::not(&conditions).into_iter().collect();
+                let negation: Conditions = Condition::not(&conditions).into_iter().collect();
                 let other = conditional_list(self.list_of(otherwise)?, &negation);
                 list.items.extend(other.items);
                 add_rest(&mut list.rest, other.rest);
@@ -118,8 +119,8 @@ impl Evaluator<'_> {
             let entry = match set.entries.remove(&name) {
                 Some(there) if !entry.conditions.is_empty() => {
                     let span = self.span(entry.value);
-                    let conditions = Rc::new(entry.conditions);
-                    let value = self.done(Value::Either(conditions, entry.value, there.value), span);
+                    let either = Value::Either(entry.conditions, entry.value, there.value);
+                    let value = self.done(either, span);
                     Entry {
                         value,
                         conditions: there.conditions,
@@ -144,7 +145,7 @@ impl Evaluator<'_> {
         let text = format!("{text} sets it");
         let condition = Condition::new(&text, &text, mystery.span);
         let other = self.done(Value::Unknown(Rc::clone(mystery)), mystery.span);
-        self.done(Value::Either(Rc::new(vec![condition]), other, value), span)
+        self.done(Value::Either(vec![condition].into(), other, value), span)
     }
 
     /// A list that was put together, unless it has grown out of all proportion.
@@ -177,29 +178,16 @@ fn endless(span: Span) -> Rc<Mystery> {
     })
 }
 
-pub(super) fn conditional_set(mut set: Set, conditions: &[Condition]) -> Set {
-    if !conditions.is_empty() {
-        let entries = std::mem::take(&mut set.entries);
-        set.entries = entries
-            .into_iter()
-            .map(|(name, entry)| (name, conditional_entry(entry, conditions)))
-            .collect();
+pub(super) fn conditional_set(mut set: Set, conditions: &Conditions) -> Set {
+    for entry in set.entries.values_mut() {
+        entry.conditions = entry.conditions.and(conditions);
     }
     set
 }
 
-fn conditional_entry(mut entry: Entry, conditions: &[Condition]) -> Entry {
-    entry.conditions.extend_from_slice(conditions);
-    entry
-}
-
-pub(super) fn conditional_list(mut list: List, conditions: &[Condition]) -> List {
+pub(super) fn conditional_list(mut list: List, conditions: &Conditions) -> List {
     for item in &mut list.items {
-        add_conditions(item, conditions);
+        item.conditions = item.conditions.and(conditions);
     }
     list
-}
-
-fn add_conditions(item: &mut Item, conditions: &[Condition]) {
-    item.conditions.extend_from_slice(conditions);
 }

@@ -7,13 +7,13 @@ use super::eval::{Evaluator, Outcome};
 use super::expr::{binary_operator, unary_operator};
 use super::syntax::Node;
 use super::text::excerpt;
-use super::value::{Condition, Env, Given, ThunkId, Value};
+use super::value::{Condition, Conditions, Env, Given, ThunkId, Value};
 
 /// What a condition comes to.
 pub(super) enum Decision {
     Known(bool),
     /// What must hold, all of it.
-    Open(Vec<Condition>),
+    Open(Conditions),
 }
 
 impl Evaluator<'_> {
@@ -26,7 +26,7 @@ impl Evaluator<'_> {
     fn condition(&self, expr: &Node, env: Env) -> Outcome<Decision> {
         let value = self.eval(expr, env)?;
         let span = expr.span();
-        let open = |key: &str, text: &str| Decision::Open(vec![Condition::new(key, text, span)]);
+        let open = |key: &str, text: &str| Decision::Open(vec![Condition::new(key, text, span)].into());
         Ok(match value {
             Value::Bool(value) => Decision::Known(value),
             // The same option by whatever name.
@@ -56,9 +56,8 @@ impl Evaluator<'_> {
                                 Decision::Known(false)
                             }
                             (Decision::Known(true), other) | (other, Decision::Known(true)) => other,
-                            (Decision::Open(mut conditions), Decision::Open(more)) => {
-                                conditions.extend(more);
-                                Decision::Open(conditions)
+                            (Decision::Open(conditions), Decision::Open(more)) => {
+                                Decision::Open(conditions.and(&more))
                             }
                         }
                     }
@@ -84,7 +83,9 @@ impl Evaluator<'_> {
             key.push_str(meant.as_deref().unwrap_or(token.text()));
         }
         let span = expr.span();
-        Ok(Decision::Open(vec![Condition::new(&key, &excerpt(&text), span)]))
+        Ok(Decision::Open(
+            vec![Condition::new(&key, &excerpt(&text), span)].into(),
+        ))
     }
 
     /// What a name in an expression stands for, where that is a word: to show and to tell apart from others.
@@ -125,7 +126,7 @@ impl Evaluator<'_> {
             value => {
                 let reason = self.mystery_of(&value, self.span(thunk)).reason.clone();
                 let text = reason.trim_start_matches("depends on ").trim_matches('`');
-                Decision::Open(vec![Condition::new(text, text, self.span(thunk))])
+                Decision::Open(vec![Condition::new(text, text, self.span(thunk))].into())
             }
         })
     }

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use super::eval::{Evaluator, Outcome, unknown};
-use super::value::{Condition, Key, ThunkId, Value};
+use super::value::{Condition, Conditions, Key, ThunkId, Value};
 
 /// The priority of what stands by itself.
 const PLAIN: i64 = 100;
@@ -13,7 +13,7 @@ const PLAIN: i64 = 100;
 #[derive(Clone)]
 pub(super) struct Raw {
     pub(super) value: ThunkId,
-    pub(super) conditions: Vec<Condition>,
+    pub(super) conditions: Conditions,
     pub(super) keys: Rc<[Key]>,
 }
 
@@ -22,7 +22,7 @@ pub(super) struct Raw {
 pub(super) struct Definition {
     pub(super) value: Value,
     pub(super) thunk: ThunkId,
-    pub(super) conditions: Vec<Condition>,
+    pub(super) conditions: Conditions,
     pub(super) priority: i64,
     pub(super) keys: Rc<[Key]>,
 }
@@ -45,7 +45,7 @@ impl Evaluator<'_> {
     fn discharge(
         &self,
         thunk: ThunkId,
-        conditions: &[Condition],
+        conditions: &Conditions,
         priority: i64,
         keys: &Rc<[Key]>,
         definitions: &mut Vec<Definition>,
@@ -70,7 +70,7 @@ impl Evaluator<'_> {
     fn discharge_value(
         &self,
         thunk: ThunkId,
-        conditions: &[Condition],
+        conditions: &Conditions,
         priority: i64,
         keys: &Rc<[Key]>,
         definitions: &mut Vec<Definition>,
@@ -78,7 +78,6 @@ impl Evaluator<'_> {
         if contradicts(conditions) {
             return Ok(());
         }
-        let with = |more: &[Condition]| [conditions, more].concat();
         let definition = |value| Definition {
             value,
             thunk,
@@ -98,11 +97,13 @@ impl Evaluator<'_> {
             value
         };
         match value {
-            Value::If(more, content) => self.discharge(content, &with(&more), priority, keys, definitions),
+            Value::If(more, content) => {
+                self.discharge(content, &conditions.and(&more), priority, keys, definitions)
+            }
             Value::Either(more, then, otherwise) => {
-                self.discharge(then, &with(&more), priority, keys, definitions)?;
-                let negation: Vec<_> = Condition::not(&more).into_iter().collect();
-                self.discharge(otherwise, &with(&negation), priority, keys, definitions)
+                self.discharge(then, &conditions.and(&more), priority, keys, definitions)?;
+                let negation = Condition::not(&more).into_iter().collect();
+                self.discharge(otherwise, &conditions.and(&negation), priority, keys, definitions)
             }
             Value::Override(priority, content) => {
                 self.discharge(content, conditions, priority, keys, definitions)
@@ -110,7 +111,8 @@ impl Evaluator<'_> {
             Value::Merge(parts) => {
                 let parts = self.list_of(parts)?;
                 for item in parts.items {
-                    self.discharge(item.value, &with(&item.conditions), priority, keys, definitions)?;
+                    let conditions = conditions.and(&item.conditions);
+                    self.discharge(item.value, &conditions, priority, keys, definitions)?;
                 }
                 let rest = parts.rest.into_iter().map(Value::Unknown);
                 definitions.extend(rest.map(definition));
@@ -130,9 +132,9 @@ pub(super) fn prioritized(mut definitions: Vec<Definition>) -> Vec<Definition> {
         definitions.retain(|definition| !contradicts(&definition.conditions));
         return definitions;
     }
-    let mut ranks: Vec<(i64, Vec<Condition>)> = Vec::new();
+    let mut ranks: Vec<(i64, Conditions)> = Vec::new();
     for definition in &definitions {
-        let is_new = |(priority, conditions): &(i64, Vec<Condition>)| {
+        let is_new = |(priority, conditions): &(i64, Conditions)| {
             *priority != definition.priority || *conditions != definition.conditions
         };
         if ranks.iter().all(is_new) {
@@ -147,7 +149,7 @@ pub(super) fn prioritized(mut definitions: Vec<Definition>) -> Vec<Definition> {
             }
             let negation = Condition::not(&without(conditions, &kept.conditions))?;
             if !kept.conditions.contains(&negation) {
-                kept.conditions.push(negation);
+                kept.conditions = kept.conditions.iter().cloned().chain([negation]).collect();
             }
         }
         (!contradicts(&kept.conditions)).then_some(kept)
@@ -213,14 +215,19 @@ pub(super) fn contradicts(conditions: &[Condition]) -> bool {
         .any(|(n, one)| conditions[..n].iter().any(|other| one.excludes(other)))
 }
 
-fn distinct(conditions: &[Condition]) -> Vec<Condition> {
-    let mut distinct = Vec::with_capacity(conditions.len());
-    for condition in conditions {
-        if !distinct.contains(condition) {
-            distinct.push(condition.clone());
-        }
+/// Whether some conditions cannot hold where others do, or not even by themselves.
+pub(super) fn contradict(base: &[Condition], conditions: &[Condition]) -> bool {
+    let excluded = |one: &Condition| conditions.iter().any(|other| one.excludes(other));
+    contradicts(base) || contradicts(conditions) || base.iter().any(excluded)
+}
+
+fn distinct(conditions: &Conditions) -> Conditions {
+    let is_new = |&(n, condition): &(usize, &Condition)| !conditions[..n].contains(condition);
+    if conditions.iter().enumerate().all(|each| is_new(&each)) {
+        return conditions.clone();
     }
-    distinct
+    let distinct = conditions.iter().enumerate().filter(is_new);
+    distinct.map(|(_, condition)| condition.clone()).collect()
 }
 
 #[cfg(test)]
@@ -246,7 +253,7 @@ mod tests {
         Definition {
             value: Value::Null,
             thunk: ThunkId(0),
-            conditions: conditions.to_vec(),
+            conditions: conditions.to_vec().into(),
             priority,
             keys: Rc::default(),
         }

@@ -2,7 +2,6 @@
 //! option and no module.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use rnix::SyntaxKind::{NODE_IDENT, NODE_IDENT_PARAM, NODE_PAT_BIND, NODE_PAT_ENTRY, NODE_PATTERN};
@@ -181,8 +180,8 @@ impl<'t> Evaluator<'t> {
     }
 
     /// Binds the names of a scope that was made before its values.
-    pub(super) fn bind(&self, scope: ScopeId, names: HashMap<Rc<str>, ThunkId>) {
-        self.scopes.borrow_mut()[scope.0 as usize].names = Names::Bound(names);
+    pub(super) fn bind(&self, scope: ScopeId, names: Vec<(Rc<str>, ThunkId)>) {
+        self.scopes.borrow_mut()[scope.0 as usize].names = Names::bound(names);
     }
 
     fn compute(&self, source: Source, span: Span) -> Outcome<Value> {
@@ -211,7 +210,7 @@ impl<'t> Evaluator<'t> {
                     Some(_) => {
                         let missing = unknown(&format!("may have no `{name}`"), span);
                         let missing = self.done(missing, span);
-                        Value::Either(Rc::new(entry.conditions.clone()), entry.value, missing)
+                        Value::Either(entry.conditions.clone(), entry.value, missing)
                     }
                 },
                 None => match set.rest.first() {
@@ -224,7 +223,7 @@ impl<'t> Evaluator<'t> {
             Value::Either(conditions, then, otherwise) => {
                 let name: Rc<str> = name.into();
                 Value::Either(
-                    Rc::clone(conditions),
+                    conditions.clone(),
                     self.delay_select(*then, &name, span),
                     self.delay_select(*otherwise, &name, span),
                 )
@@ -276,21 +275,21 @@ impl<'t> Evaluator<'t> {
     }
 
     fn bound(&self, env: Env, names: impl IntoIterator<Item = (Rc<str>, ThunkId)>) -> Env {
-        let names = Names::Bound(names.into_iter().collect());
+        let names = Names::bound(names.into_iter().collect());
         Some(self.scope(env, names))
     }
 
     /// `{ a, b ? 1, ... } @ all` bound to an argument.
     fn pattern(&self, pattern: &Node, argument: ThunkId, env: Env) -> Outcome<Env> {
-        let scope = self.scope(env, Names::Bound(HashMap::new()));
+        let scope = self.scope(env, Names::Bound(Vec::new()));
         let inner = Some(scope);
         let value = self.force(argument)?;
-        let mut names = HashMap::new();
+        let mut names = Vec::new();
         if let Some(all) = pattern
             .child(NODE_PAT_BIND)
             .and_then(|bind| bind.child(NODE_IDENT))
         {
-            names.insert(all.text().into(), argument);
+            names.push((all.text().into(), argument));
         }
         for entry in pattern.below(|kind| kind == NODE_PAT_ENTRY) {
             let Some(ident) = entry.child(NODE_IDENT) else {
@@ -305,7 +304,7 @@ impl<'t> Evaluator<'t> {
                 Some(default) => self.delay(default, inner),
                 None => self.delay_select(argument, &name, entry.span()),
             };
-            names.insert(name, thunk);
+            names.push((name, thunk));
         }
         self.bind(scope, names);
         Ok(inner)
@@ -348,8 +347,11 @@ impl<'t> Evaluator<'t> {
             let scope = &scopes[id as usize];
             match &scope.names {
                 Names::Bound(names) => {
-                    if let Some(&thunk) = names.get(name) {
-                        return Some(thunk);
+                    let behind = names.partition_point(|(bound, _)| &**bound <= name);
+                    if let Some((last, thunk)) = names[..behind].last()
+                        && &**last == name
+                    {
+                        return Some(*thunk);
                     }
                 }
                 Names::All(namespace) => namespaces.push(*namespace),

@@ -18,7 +18,7 @@ use super::files::resolve;
 use super::string::{Piece, pieces};
 use super::syntax::Node;
 use super::text::excerpt_of;
-use super::value::{Env, Item, List, Mystery, Names, Value};
+use super::value::{Conditions, Env, Item, List, Mystery, Names, Value};
 
 /// The longest string that is put together of shorter ones, in bytes.
 pub(super) const TEXT: usize = 1 << 20;
@@ -43,7 +43,7 @@ impl Evaluator<'_> {
             NODE_LIST => {
                 let items = expr.exprs().map(|item| Item {
                     value: self.delay(item, env),
-                    conditions: Vec::new(),
+                    conditions: Conditions::default(),
                 });
                 Value::List(Rc::new(List {
                     items: items.collect(),
@@ -99,11 +99,9 @@ impl Evaluator<'_> {
                 match self.conditions(&condition, env)? {
                     Decision::Known(true) => self.eval(&then, env)?,
                     Decision::Known(false) => self.eval(&otherwise, env)?,
-                    Decision::Open(conditions) => Value::Either(
-                        Rc::new(conditions),
-                        self.delay(then, env),
-                        self.delay(otherwise, env),
-                    ),
+                    Decision::Open(conditions) => {
+                        Value::Either(conditions, self.delay(then, env), self.delay(otherwise, env))
+                    }
                 }
             }
             NODE_APPLY => {

@@ -145,7 +145,7 @@ pub(super) fn call(
         "mkIf" => match evaluator.decide(first)? {
             Decision::Known(true) => evaluator.force(last)?,
             Decision::Known(false) => call.merge(Vec::new()),
-            Decision::Open(conditions) => Value::If(Rc::new(conditions), last),
+            Decision::Open(conditions) => Value::If(conditions, last),
         },
         "mkMerge" => Value::Merge(last),
         "mkForce" => Value::Override(50, last),

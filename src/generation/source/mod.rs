@@ -54,6 +54,7 @@ use self::service::Merge;
 use self::sources::Sources;
 use self::stray::strays;
 use self::text::FileId;
+use self::value::Conditions;
 use super::ReadOptions;
 use crate::model::{Direction, Generation, Part, Setting, Text};
 
@@ -183,7 +184,7 @@ fn generation(evaluator: &Evaluator<'_>, files: &[FileId], label: &str) -> Resul
         evaluator.sources.file(file).is_module.set(true);
     }
     for &file in files {
-        declarations.listed(file, &[], 0)?;
+        declarations.listed(file, &Conditions::default(), 0)?;
     }
     let mut generation = Generation::new(label, crate::model::Kind::Source);
     let mut merge = Merge::new(evaluator, &mut generation);

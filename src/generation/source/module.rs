@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
+use memchr::memmem;
+
 use super::definition::Raw;
 use super::eval::{Evaluator, Outcome};
 use super::sources::WORD;
 use super::text::{FileId, Span};
-use super::value::{Condition, Entry, Given, Mystery, Set, ThunkId, Value};
+use super::value::{Conditions, Entry, Given, Mystery, Set, ThunkId, Value};
 
 /// How many sets of arguments a module may take one after the other, and how deep inline modules may be in each other.
 const NESTED: usize = 50;
@@ -35,7 +37,7 @@ impl<'e, 't> Declarations<'e, 't> {
     }
 
     /// Takes a file in as a module, once.
-    pub(super) fn file(&mut self, file: FileId, conditions: &[Condition], nested: usize) -> Outcome<()> {
+    pub(super) fn file(&mut self, file: FileId, conditions: &Conditions, nested: usize) -> Outcome<()> {
         if self.evaluator.sources.file(file).is_module.replace(true) {
             return Ok(());
         }
@@ -43,7 +45,7 @@ impl<'e, 't> Declarations<'e, 't> {
     }
 
     /// Takes a file in that was marked as a module before.
-    pub(super) fn listed(&mut self, file: FileId, conditions: &[Condition], nested: usize) -> Outcome<()> {
+    pub(super) fn listed(&mut self, file: FileId, conditions: &Conditions, nested: usize) -> Outcome<()> {
         let Some(root) = self.evaluator.sources.root(file) else {
             return Ok(());
         };
@@ -51,7 +53,7 @@ impl<'e, 't> Declarations<'e, 't> {
         self.module(thunk, conditions, nested)
     }
 
-    fn module(&mut self, thunk: ThunkId, conditions: &[Condition], nested: usize) -> Outcome<()> {
+    fn module(&mut self, thunk: ThunkId, conditions: &Conditions, nested: usize) -> Outcome<()> {
         let span = self.evaluator.span(thunk);
         if nested > NESTED || !self.evaluator.burn() {
             self.push("imports modules within modules without an end", span);
@@ -69,7 +71,7 @@ impl<'e, 't> Declarations<'e, 't> {
             // `lib.mkIf … { … }` in place of a module is its `config`.
             Value::If(..) | Value::Either(..) | Value::Merge(_) | Value::Override(..) => self.config(&Raw {
                 value: thunk,
-                conditions: conditions.to_vec(),
+                conditions: conditions.clone(),
                 keys: Rc::default(),
             }),
             value @ (Value::Unknown(_) | Value::Given(_)) => {
@@ -81,7 +83,7 @@ impl<'e, 't> Declarations<'e, 't> {
         }
     }
 
-    fn import(&mut self, path: &Path, conditions: &[Condition], span: Span, nested: usize) -> Outcome<()> {
+    fn import(&mut self, path: &Path, conditions: &Conditions, span: Span, nested: usize) -> Outcome<()> {
         match self.evaluator.sources.import(path)? {
             Some(file) => self.file(file, conditions, nested + 1),
             None => {
@@ -92,7 +94,7 @@ impl<'e, 't> Declarations<'e, 't> {
         }
     }
 
-    fn set(&mut self, set: &Set, thunk: ThunkId, conditions: &[Condition], nested: usize) -> Outcome<()> {
+    fn set(&mut self, set: &Set, thunk: ThunkId, conditions: &Conditions, nested: usize) -> Outcome<()> {
         self.place(set);
         if let Some(imports) = set.entries.get("imports") {
             self.imports(imports, conditions, nested)?;
@@ -106,15 +108,15 @@ impl<'e, 't> Declarations<'e, 't> {
         }
         self.config(&Raw {
             value: thunk,
-            conditions: conditions.to_vec(),
+            conditions: conditions.clone(),
             keys: Rc::default(),
         })
     }
 
-    fn imports(&mut self, imports: &Entry, conditions: &[Condition], nested: usize) -> Outcome<()> {
+    fn imports(&mut self, imports: &Entry, conditions: &Conditions, nested: usize) -> Outcome<()> {
         let list = self.evaluator.list_of(imports.value)?;
         for item in list.items {
-            let conditions = [conditions, &item.conditions].concat();
+            let conditions = conditions.and(&item.conditions);
             let span = self.evaluator.span(item.value);
             match self.evaluator.force(item.value)? {
                 value @ (Value::Unknown(_) | Value::Given(_)) => {
@@ -230,7 +232,7 @@ impl<'e, 't> Declarations<'e, 't> {
     /// Notes something unknown in place of a module's attributes. A text without the word declares nothing.
     fn may_declare(&mut self, value: &Value, span: Span) {
         let file = self.evaluator.sources.file(span.file);
-        if file.source.text.contains(WORD) {
+        if memmem::find(file.source.text.as_bytes(), WORD.as_bytes()).is_some() {
             let mystery = self.evaluator.mystery_of(value, span);
             self.unread.push(mystery);
         }
@@ -246,10 +248,10 @@ impl<'e, 't> Declarations<'e, 't> {
 }
 
 /// An attribute as a definition of the option of its name.
-pub(super) fn raw(entry: &Entry, conditions: &[Condition]) -> Raw {
+pub(super) fn raw(entry: &Entry, conditions: &Conditions) -> Raw {
     Raw {
         value: entry.value,
-        conditions: [conditions, &entry.conditions].concat(),
+        conditions: conditions.and(&entry.conditions),
         keys: Rc::clone(&entry.keys),
     }
 }

@@ -350,7 +350,7 @@ impl<'e, 't> Merge<'e, 't> {
                     for item in &list.items {
                         let raw = Raw {
                             value: item.value,
-                            conditions: [&definition.conditions[..], &item.conditions].concat(),
+                            conditions: definition.conditions.and(&item.conditions),
                             keys: Rc::default(),
                         };
                         for found in self.evaluator.discharged(&[raw])? {

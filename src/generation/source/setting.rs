@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Arguments;
 use std::rc::Rc;
 
-use super::definition::{Raw, any_of, contradicts, without};
+use super::definition::{Definition, Raw, any_of, contradict, without};
 use super::error::{Fault, TextError};
 use super::eval::{Evaluator, Outcome};
 use super::text::Span;
@@ -33,25 +33,29 @@ enum Leaf {
 impl Evaluator<'_> {
     fn leaf(&self, raws: &[Raw], context: Context<'_>) -> Outcome<Leaf> {
         let mut definitions = self.definitions(raws)?;
-        definitions.retain(|definition| !contradicts(&[context.base, &definition.conditions].concat()));
+        definitions.retain(|definition| !contradict(context.base, &definition.conditions));
         if definitions.is_empty() {
             return Ok(match context.rest.first() {
                 Some(rest) => Leaf::Unknown(self.unknown(rest)),
                 None => Leaf::Unset,
             });
         }
-        let values = definitions
-            .iter()
-            .map(|definition| (definition.value.clone(), self.span(definition.thunk)))
-            .collect();
-        let open = any_of(definitions.iter().map(|definition| &definition.conditions[..]));
-        let open = without(&open, context.base);
-        if !open.is_empty() {
-            return Ok(Leaf::Unknown(self.open(&open)));
+        let is_certain = |definition: &Definition| {
+            let mut conditions = definition.conditions.iter();
+            conditions.all(|condition| context.base.contains(condition))
+        };
+        let certain = definitions.iter().all(is_certain);
+        if !certain {
+            let open = any_of(definitions.iter().map(|definition| &definition.conditions[..]));
+            let open = without(&open, context.base);
+            if !open.is_empty() {
+                return Ok(Leaf::Unknown(self.open(&open)));
+            }
         }
-        let certain = definitions
-            .iter()
-            .all(|definition| without(&definition.conditions, context.base).is_empty());
+        let values = definitions
+            .into_iter()
+            .map(|definition| (definition.value, self.span(definition.thunk)))
+            .collect();
         Ok(if certain {
             Leaf::Values(values)
         } else {

@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use memchr::memmem;
 use rnix::SyntaxKind::{NODE_APPLY, NODE_ATTRPATH, NODE_ATTRPATH_VALUE};
 
 use super::eval::Evaluator;
@@ -15,7 +16,7 @@ use super::value::Mystery;
 pub(super) fn strays(evaluator: &Evaluator<'_>, id: FileId) -> Vec<Rc<Mystery>> {
     let file = evaluator.sources.file(id);
     let mut strays = Vec::new();
-    for (offset, _) in file.source.text.match_indices(WORD) {
+    for offset in memmem::find_iter(file.source.text.as_bytes(), WORD) {
         // Files are far shorter than 4 GiB.
         let offset = offset as u32;
         let is_declared = |start| file.declared.borrow().contains(&start);

@@ -31,6 +31,7 @@ impl Entries {
         let length = u32::from(root.text_range().len()) as usize;
         let mut entries = Self(Vec::with_capacity(length / 4));
         entries.copy(root.green(), 0, 0);
+        entries.0.shrink_to_fit();
         entries
     }
 

@@ -1,7 +1,8 @@
 //! Owns what an expression may come to without being evaluated. Values and scopes live as long as the reading they belong to:
 //! they name each other by number, so that what refers to itself is freed with the rest.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -25,9 +26,17 @@ pub(super) struct Scope {
 }
 
 pub(super) enum Names {
-    Bound(HashMap<Rc<str>, ThunkId>),
+    /// In their order; of those that are the same the last counts.
+    Bound(Vec<(Rc<str>, ThunkId)>),
     /// `with`.
     All(ThunkId),
+}
+
+impl Names {
+    pub(super) fn bound(mut names: Vec<(Rc<str>, ThunkId)>) -> Self {
+        names.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Self::Bound(names)
+    }
 }
 
 #[derive(Clone)]
@@ -46,13 +55,13 @@ pub(super) enum Value {
     Function(&'static Function, Rc<[ThunkId]>),
     Given(Given),
     /// `mkIf`.
-    If(Rc<Vec<Condition>>, ThunkId),
+    If(Conditions, ThunkId),
     /// `mkMerge`.
     Merge(ThunkId),
     /// `mkOverride`, and what is short for it.
     Override(i64, ThunkId),
     /// `if … then … else …`, undecided.
-    Either(Rc<Vec<Condition>>, ThunkId, ThunkId),
+    Either(Conditions, ThunkId, ThunkId),
     Unknown(Rc<Mystery>),
 }
 
@@ -86,7 +95,7 @@ pub(super) struct Set {
 pub(super) struct Entry {
     pub(super) value: ThunkId,
     /// What must hold for the entry to be there.
-    pub(super) conditions: Vec<Condition>,
+    pub(super) conditions: Conditions,
     /// Where its name is written: in several places for `a.b = 1; a.c = 2;`.
     pub(super) keys: Rc<[Key]>,
 }
@@ -109,7 +118,7 @@ pub(super) struct List {
 #[derive(Clone)]
 pub(super) struct Item {
     pub(super) value: ThunkId,
-    pub(super) conditions: Vec<Condition>,
+    pub(super) conditions: Conditions,
 }
 
 /// Something that could not be decided.
@@ -170,6 +179,44 @@ impl Condition {
 impl PartialEq for Condition {
     fn eq(&self, other: &Self) -> bool {
         self.key == other.key && self.negated == other.negated
+    }
+}
+
+/// What must hold, all of it. Most values hand theirs on as they are, so they are shared.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Conditions(
+    // None where there are none: those take no memory.
+    Option<Rc<[Condition]>>,
+);
+
+impl Conditions {
+    /// These, and then others.
+    pub(super) fn and(&self, others: &Self) -> Self {
+        match (self.is_empty(), others.is_empty()) {
+            (_, true) => self.clone(),
+            (true, false) => others.clone(),
+            (false, false) => self.iter().chain(&**others).cloned().collect(),
+        }
+    }
+}
+
+impl Deref for Conditions {
+    type Target = [Condition];
+
+    fn deref(&self) -> &[Condition] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl From<Vec<Condition>> for Conditions {
+    fn from(conditions: Vec<Condition>) -> Self {
+        Self((!conditions.is_empty()).then(|| conditions.into()))
+    }
+}
+
+impl FromIterator<Condition> for Conditions {
+    fn from_iter<I: IntoIterator<Item = Condition>>(conditions: I) -> Self {
+        Vec::from_iter(conditions).into()
     }
 }
 

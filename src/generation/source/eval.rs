@@ -19,7 +19,7 @@ const DEPTH: u32 = 500;
 
 /// How often functions may be applied and properties be taken off, besides once for each byte of source: enough for any
 /// module, and an end to what has none.
-const FUEL: usize = 100_000;
+pub(super) const FUEL: usize = 100_000;
 
 pub(super) struct Evaluator<'t> {
     pub(super) sources: Sources<'t>,
@@ -27,6 +27,7 @@ pub(super) struct Evaluator<'t> {
     scopes: RefCell<Vec<Scope>>,
     depth: Cell<u32>,
     burnt: Cell<usize>,
+    is_limited: Cell<bool>,
 }
 
 struct Thunk {
@@ -64,6 +65,7 @@ impl<'t> Evaluator<'t> {
             scopes: RefCell::default(),
             depth: Cell::new(0),
             burnt: Cell::new(0),
+            is_limited: Cell::new(false),
         }
     }
 
@@ -143,7 +145,21 @@ impl<'t> Evaluator<'t> {
     pub(super) fn burn_for(&self, units: usize) -> bool {
         let burnt = self.burnt.get().saturating_add(units);
         self.burnt.set(burnt);
-        burnt <= FUEL + self.sources.size()
+        let is_left = burnt <= FUEL + self.sources.size();
+        if !is_left {
+            self.is_limited.set(true);
+        }
+        is_left
+    }
+
+    /// How many units of work were taken.
+    pub(super) fn burnt(&self) -> usize {
+        self.burnt.get()
+    }
+
+    /// Whether something was given up, or needed itself: what comes of it depends on what was asked for first.
+    pub(super) fn is_limited(&self) -> bool {
+        self.is_limited.get()
     }
 
     /// The value, with nothing left to compute on its outside.
@@ -153,7 +169,10 @@ impl<'t> Evaluator<'t> {
             let thunk = &mut thunks[id.0 as usize];
             match &thunk.state {
                 State::Done(value) => return Ok(value.clone()),
-                State::Busy => return Ok(unknown("refers to itself", thunk.span)),
+                State::Busy => {
+                    self.is_limited.set(true);
+                    return Ok(unknown("refers to itself", thunk.span));
+                }
                 State::Waiting => {}
             }
             thunk.state = State::Busy;
@@ -171,6 +190,7 @@ impl<'t> Evaluator<'t> {
     pub(super) fn deeper<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
         let depth = self.depth.get();
         if depth >= DEPTH {
+            self.is_limited.set(true);
             return None;
         }
         self.depth.set(depth + 1);

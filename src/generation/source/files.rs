@@ -11,7 +11,7 @@ use crate::generation::file::{self, FileError};
 pub(super) const LONGEST: u64 = 32 << 20;
 
 /// Files by their paths.
-pub(super) trait Tree {
+pub(super) trait Tree: Sync {
     /// What a path is.
     ///
     /// # Errors

@@ -145,6 +145,9 @@ fn check(bytes: &[u8]) -> bool {
         }
         Ok(generation) => {
             assert_places(text, &generation);
+            if bytes.len() % 4 == 1 {
+                assert_shares(text, &generation);
+            }
             // A blank at the end says nothing, and reading twice tells nothing new. (It may be the byte with which a text
             // becomes so long that its depth is counted.)
             if bytes.len().is_multiple_of(4) {
@@ -156,6 +159,20 @@ fn check(bytes: &[u8]) -> bool {
             }
             true
         }
+    }
+}
+
+/// Shares of the services tell together what one alone tells, unless they say that they may not.
+fn assert_shares(text: &str, generation: &Generation) {
+    let parsed = Parsed::new(&Nothing, Path::new("x.nix"), text).unwrap();
+    let reading = Reading {
+        tree: &Nothing,
+        texts: &[parsed],
+        label: "x.nix",
+        scripts: true,
+    };
+    if let Some(joined) = reading.in_shares(3).unwrap() {
+        assert_eq!(joined, *generation);
     }
 }
 

@@ -1,12 +1,12 @@
 //! Owns reading source text from a commit: a handful of git's plumbing commands, called by argument vector. The work tree,
 //! the index and the network are left alone.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::{self, BufRead, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::process::{Dialogue, Question};
 
@@ -18,11 +18,11 @@ pub(super) struct Commit {
     revision: String,
     /// Its hash.
     pub(super) id: String,
-    reader: RefCell<Reader>,
+    reader: Mutex<Reader>,
     // What the files of a listing are, so that they need not be looked up by path.
-    listed: RefCell<HashMap<PathBuf, String>>,
+    listed: Mutex<HashMap<PathBuf, String>>,
     // What was last looked at: it is what is read next.
-    last: RefCell<Option<(PathBuf, Vec<u8>)>>,
+    last: Mutex<Option<(PathBuf, Vec<u8>)>>,
 }
 
 /// Why a commit cannot be read.
@@ -72,14 +72,14 @@ impl Commit {
             repository: repository.to_owned(),
             revision: revision.to_owned(),
             id,
-            reader: RefCell::new(reader),
-            listed: RefCell::default(),
-            last: RefCell::default(),
+            reader: Mutex::new(reader),
+            listed: Mutex::default(),
+            last: Mutex::default(),
         })
     }
 
     fn object(&self, path: &Path) -> io::Result<Option<Object>> {
-        let name = match self.listed.borrow().get(path) {
+        let name = match locked(&self.listed).get(path) {
             Some(id) => id.as_bytes().to_owned(),
             None => [self.id.as_bytes(), b":", path.as_os_str().as_bytes()].concat(),
         };
@@ -87,7 +87,7 @@ impl Commit {
             let message = "its name has a line break, which git takes for the end of the name";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        self.reader.borrow_mut().object(&name)
+        locked(&self.reader).object(&name)
     }
 }
 
@@ -95,7 +95,7 @@ impl Tree for Commit {
     fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
         Ok(match self.object(path)? {
             Some(Object::Blob(content)) => {
-                self.last.replace(Some((path.to_owned(), content)));
+                *locked(&self.last) = Some((path.to_owned(), content));
                 Some(Kind::File)
             }
             Some(Object::Tree) => Some(Kind::Directory),
@@ -109,7 +109,7 @@ impl Tree for Commit {
         let question = git(&self.repository, &["ls-tree", "-r", "-z", "--full-tree"]).argument(&what);
         let listing =
             run(&self.repository, &question, &directory.display().to_string()).map_err(io::Error::other)?;
-        let mut listed = self.listed.borrow_mut();
+        let mut listed = locked(&self.listed);
         let mut files = Vec::new();
         for entry in listing.split(|&byte| byte == 0) {
             // <mode> SP <type> SP <object> TAB <file>, git-ls-tree(1).
@@ -138,13 +138,15 @@ impl Tree for Commit {
         drop(listed);
         files.sort();
         files.retain(|path| {
-            self.listed.borrow().contains_key(path) || matches!(self.kind(path), Ok(Some(Kind::File)))
+            let is_listed = locked(&self.listed).contains_key(path);
+            is_listed || matches!(self.kind(path), Ok(Some(Kind::File)))
         });
         Ok(files)
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        if let Some((_, content)) = self.last.take().filter(|(last, _)| last == path) {
+        let last = locked(&self.last).take();
+        if let Some((_, content)) = last.filter(|(last, _)| last == path) {
             return Ok(content);
         }
         match self.object(path)? {
@@ -160,6 +162,11 @@ impl Tree for Commit {
     fn name(&self, path: &Path) -> String {
         format!("{}:{}", self.revision, path.display())
     }
+}
+
+/// What several threads may ask for. A thread that panics ends the whole reading.
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// git with the one repository, kept from fetching what a partial clone lacks and from asking for passwords.

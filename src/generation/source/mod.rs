@@ -32,6 +32,7 @@ mod module;
 mod parse;
 mod service;
 mod setting;
+mod share;
 mod sources;
 mod step;
 mod stray;
@@ -46,15 +47,10 @@ pub use self::count::Known;
 pub use self::error::{Fault, Place, SourceError, TextError};
 pub use self::git::GitError;
 
-use self::eval::Evaluator;
 use self::files::{Disk, Kind, Nothing, Tree, resolve};
 use self::git::Commit;
-use self::module::Declarations;
-use self::service::Merge;
-use self::sources::Sources;
-use self::stray::strays;
-use self::text::FileId;
-use self::value::Conditions;
+use self::share::Reading;
+use self::sources::{Parsed, candidates};
 use super::ReadOptions;
 use crate::model::{Direction, Generation, Part, Setting, Text};
 
@@ -95,9 +91,11 @@ pub fn read(
     label: &str,
     options: &ReadOptions,
 ) -> Result<Generation, SourceError> {
-    let mut generation = on_deep_stack(|| match reference {
+    let name = &reference.name();
+    let scripts = options.scripts;
+    on_deep_stack(|| match reference {
         SourceReference::Path(path) => {
-            let mut generation = read_tree(&Disk, path, &reference.name(), label)?;
+            let mut generation = read_tree(&Disk, path, name, label, scripts)?;
             generation.identity = Some(path.display().to_string());
             Ok(generation)
         }
@@ -108,15 +106,11 @@ pub fn read(
         } => {
             let commit = Commit::open(repository, revision)?;
             let resolved = resolve(Path::new(""), path.trim_start_matches('/'));
-            let mut generation = read_tree(&commit, &resolved, &reference.name(), label)?;
+            let mut generation = read_tree(&commit, &resolved, name, label, scripts)?;
             generation.identity = Some(format!("{}:{}", commit.id, resolved.display()));
             Ok(generation)
         }
-    })?;
-    if !options.scripts {
-        forget_scripts(&mut generation);
-    }
-    Ok(generation)
+    })
 }
 
 /// Leaves out the words of scripts, as every reader does that was not asked for them. Warnings stay.
@@ -151,54 +145,43 @@ pub fn read_text(name: &str, text: &str) -> Result<Generation, SourceError> {
 }
 
 fn read_alone(name: &str, text: &str) -> Result<Generation, SourceError> {
-    let evaluator = Evaluator::new(Sources::new(&Nothing));
-    let file = evaluator.sources.parse(Path::new(name), text)?;
-    generation(&evaluator, &[file], name)
+    let text = Parsed::new(&Nothing, Path::new(name), text)?;
+    let reading = Reading {
+        tree: &Nothing,
+        texts: &[text],
+        label: name,
+        scripts: true,
+    };
+    reading.generation()
 }
 
-fn read_tree(tree: &dyn Tree, path: &Path, name: &str, label: &str) -> Result<Generation, SourceError> {
-    let evaluator = Evaluator::new(Sources::new(tree));
+fn read_tree(
+    tree: &dyn Tree,
+    path: &Path,
+    name: &str,
+    label: &str,
+    scripts: bool,
+) -> Result<Generation, SourceError> {
     let unreadable = |error| SourceError::Unreadable {
         name: name.to_owned(),
         error,
     };
-    let files = match tree.kind(path).map_err(unreadable)? {
+    let texts = match tree.kind(path).map_err(unreadable)? {
         None => {
             return Err(SourceError::Missing {
                 name: name.to_owned(),
             });
         }
-        Some(Kind::File) => vec![evaluator.sources.load(path)?],
-        Some(Kind::Directory) => {
-            let files = tree.nix_files(path).map_err(unreadable)?;
-            evaluator.sources.load_candidates(&files)?
-        }
+        Some(Kind::File) => vec![Parsed::load(tree, path)?],
+        Some(Kind::Directory) => candidates(tree, &tree.nix_files(path).map_err(unreadable)?)?,
     };
-    generation(&evaluator, &files, label)
-}
-
-fn generation(evaluator: &Evaluator<'_>, files: &[FileId], label: &str) -> Result<Generation, SourceError> {
-    let mut declarations = Declarations::new(evaluator);
-    // Each is a module of its own right, whatever else imports it under whatever condition.
-    for &file in files {
-        evaluator.sources.file(file).is_module.set(true);
-    }
-    for &file in files {
-        declarations.listed(file, &Conditions::default(), 0)?;
-    }
-    let mut generation = Generation::new(label, crate::model::Kind::Source);
-    let mut merge = Merge::new(evaluator, &mut generation);
-    for mystery in &declarations.unread {
-        merge.unread(mystery, &evaluator.versions_in(mystery));
-    }
-    merge.run(&declarations)?;
-    let mut merge = Merge::new(evaluator, &mut generation);
-    for file in 0..evaluator.sources.count() {
-        for stray in strays(evaluator, file) {
-            merge.unread(&stray, &evaluator.versions_in(&stray));
-        }
-    }
-    Ok(generation)
+    let reading = Reading {
+        tree,
+        texts: &texts,
+        label,
+        scripts,
+    };
+    reading.generation()
 }
 
 /// Runs where what is nested fits: see [`depth`].

@@ -12,7 +12,7 @@ use rnix::{ParseError, Root};
 
 use super::depth::{STACK, too_deep};
 use super::error::{Fault, SourceError, Spot, TextError};
-use super::syntax::Entries;
+use super::syntax::{Entries, Scratch};
 use super::text::SourceText;
 
 /// How many bytes of text are worth a thread of their own.
@@ -64,23 +64,24 @@ type Parsed = (usize, Result<(SourceText, Entries), SourceError>);
 
 /// Parses what it gets of a queue, until that ends.
 fn parse_each(queue: &Mutex<Receiver<(usize, SourceText)>>) -> Vec<Parsed> {
+    let mut scratch = Scratch::default();
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
     let parsed = iter::from_fn(next).map(|(n, text)| {
-        let tree = parse(&text);
+        let tree = parse(&text, &mut scratch);
         (n, tree.map(|tree| (text, tree)))
     });
     parsed.collect()
 }
 
 /// The tree of a text.
-pub(super) fn parse(source: &SourceText) -> Result<Entries, SourceError> {
+pub(super) fn parse(source: &SourceText, scratch: &mut Scratch) -> Result<Entries, SourceError> {
     if let Some(offset) = too_deep(&source.text) {
         return Err(fault(source, Fault::Depth, offset..offset + 1, "from here on"));
     }
     let parse = Root::parse(&source.text);
     match parse.errors().first() {
         Some(error) => Err(syntax(source, error)),
-        None => Ok(Entries::new(&parse)),
+        None => Ok(Entries::new(&parse, scratch)),
     }
 }
 

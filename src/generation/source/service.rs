@@ -8,6 +8,7 @@ use super::error::{Fault, TextError};
 use super::eval::{Evaluator, Outcome};
 use super::module::{Declarations, raw};
 use super::setting::Context;
+use super::share::Share;
 use super::step::{Step, StepDefinition};
 use super::text::Span;
 use super::value::{Condition, Given, Mystery, ThunkId, Value};
@@ -49,7 +50,11 @@ impl<'e, 't> Merge<'e, 't> {
         }
     }
 
-    pub(super) fn run(mut self, declarations: &Declarations<'_, '_>) -> Outcome<()> {
+    /// Adds a share of the services, and what may declare more, whatever the share.
+    pub(super) fn run(mut self, declarations: &Declarations<'_, '_>, share: Share) -> Outcome<()> {
+        for mystery in &declarations.unread {
+            self.unread(mystery, &self.evaluator.versions_in(mystery));
+        }
         let mut services: BTreeMap<ServiceName, Vec<Raw>> = BTreeMap::new();
         for definition in self.evaluator.definitions(&declarations.migrations)? {
             let span = self.evaluator.span(definition.thunk);
@@ -88,7 +93,15 @@ impl<'e, 't> Merge<'e, 't> {
             }
             services.entry(name).or_default().extend(raws.iter().cloned());
         }
+        // By the number of their definitions all shares take about as long.
+        let share = share.range(services.values().map(Vec::len).sum());
+        let mut behind = 0;
         for (name, raws) in services {
+            let at = behind;
+            behind += raws.len();
+            if !share.contains(&at) {
+                continue;
+            }
             let service = self.service(&name, &raws)?;
             self.generation.services.insert(service.name.clone(), service);
         }
@@ -96,12 +109,8 @@ impl<'e, 't> Merge<'e, 't> {
     }
 
     /// Notes what may declare services, and the versions written in it.
-    pub(super) fn unread(&mut self, mystery: &Mystery, versions: &BTreeMap<Version, Span>) {
-        let mut unknown = self.evaluator.unknown(mystery);
-        if !versions.is_empty() {
-            let versions: Vec<String> = versions.keys().map(ToString::to_string).collect();
-            unknown.reason = format!("{} (in it: {})", unknown.reason, versions.join(", ")).into();
-        }
+    fn unread(&mut self, mystery: &Mystery, versions: &BTreeMap<Version, Span>) {
+        let unknown = self.evaluator.unread_with(mystery, versions);
         if !self.generation.unread.contains(&unknown) {
             self.generation.unread.push(unknown);
         }
@@ -152,7 +161,7 @@ impl<'e, 't> Merge<'e, 't> {
             at: None,
         });
 
-        let mut migrations = Vec::new();
+        let mut migrations = Vec::with_capacity(steps.versions.len());
         for (&version, definitions) in &steps.versions {
             let step = Step::new(self.evaluator, name, version);
             if let Some(migration) = step.migration(definitions, &mut self.generation.notes)? {

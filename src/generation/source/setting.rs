@@ -1,6 +1,6 @@
 //! Owns what the definitions of a single option come to: unset, set, or unknown. Refuses what the module system would refuse.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Arguments;
 use std::rc::Rc;
 
@@ -287,6 +287,16 @@ impl Evaluator<'_> {
             reason: mystery.reason.clone().into(),
             at: Some(self.sources.location(mystery.span)),
         }
+    }
+
+    /// What may declare services, with the versions that are written in it.
+    pub(super) fn unread_with(&self, mystery: &Mystery, versions: &BTreeMap<Version, Span>) -> Unknown {
+        let mut unknown = self.unknown(mystery);
+        if !versions.is_empty() {
+            let versions: Vec<String> = versions.keys().map(ToString::to_string).collect();
+            unknown.reason = format!("{} (in it: {})", unknown.reason, versions.join(", ")).into();
+        }
+        unknown
     }
 
     /// That something depends on conditions, of which there is at least one.

@@ -12,7 +12,7 @@ use miette::SourceSpan;
 use super::error::{SourceError, Spot};
 use super::files::{Kind, Tree};
 use super::parse::{parse, parse_all};
-use super::syntax::{Entries, Node};
+use super::syntax::{Entries, Node, Scratch};
 use super::text::{FileId, SourceText, Span};
 use crate::model::Location;
 
@@ -22,15 +22,23 @@ pub(super) const WORD: &str = "migrations";
 pub(super) struct Sources<'t> {
     tree: &'t dyn Tree,
     files: RefCell<Vec<Rc<File>>>,
-    ids: RefCell<HashMap<PathBuf, FileId>>,
+    ids: RefCell<HashMap<Arc<Path>, FileId>>,
     size: Cell<usize>,
 }
 
-/// A text that was parsed.
+/// A text that was parsed, for whoever evaluates it.
+#[derive(Clone)]
+pub(super) struct Parsed {
+    path: Arc<Path>,
+    source: Arc<SourceText>,
+    entries: Entries,
+}
+
+/// A text that is evaluated.
 pub(super) struct File {
-    pub(super) source: SourceText,
+    pub(super) source: Arc<SourceText>,
     pub(super) root: Node,
-    path: PathBuf,
+    path: Arc<Path>,
     /// Whether it is taken as a module already.
     pub(super) is_module: Cell<bool>,
     /// Where the keys begin that were read as declarations of migrations.
@@ -39,14 +47,107 @@ pub(super) struct File {
     pub(super) modules: RefCell<HashSet<u32>>,
 }
 
-impl<'t> Sources<'t> {
-    pub(super) fn new(tree: &'t dyn Tree) -> Self {
+impl Parsed {
+    /// # Errors
+    ///
+    /// Fails where the text is not Nix.
+    pub(super) fn new(tree: &dyn Tree, path: &Path, text: &str) -> Result<Self, SourceError> {
+        let source = SourceText::new(tree.name(path), text);
+        let entries = parse(&source, &mut Scratch::default())?;
+        Ok(Self::of(path, source, entries))
+    }
+
+    /// # Errors
+    ///
+    /// Fails where the file cannot be read, and where its text is not Nix.
+    pub(super) fn load(tree: &dyn Tree, path: &Path) -> Result<Self, SourceError> {
+        Self::new(tree, path, &text(tree, path)?)
+    }
+
+    fn of(path: &Path, source: SourceText, entries: Entries) -> Self {
         Self {
+            path: path.into(),
+            source: source.into(),
+            entries,
+        }
+    }
+
+    /// How many bytes it has.
+    pub(super) fn size(&self) -> usize {
+        self.source.text.len()
+    }
+}
+
+/// The files of a directory that may say something of migrations. Of several that are wrong the first is reported.
+///
+/// # Errors
+///
+/// Fails where one of them cannot be read or is not Nix.
+pub(super) fn candidates(tree: &dyn Tree, paths: &[PathBuf]) -> Result<Vec<Parsed>, SourceError> {
+    let mut candidates = Vec::new();
+    let texts = paths.iter().filter_map(|path| {
+        let text = candidate(tree, path).transpose()?;
+        candidates.push(path);
+        Some(text)
+    });
+    let parsed = parse_all(texts)?;
+    let files = candidates.into_iter().zip(parsed);
+    Ok(files
+        .map(|(path, (source, entries))| Parsed::of(path, source, entries))
+        .collect())
+}
+
+fn candidate(tree: &dyn Tree, path: &Path) -> Result<Option<SourceText>, SourceError> {
+    let bytes = bytes(tree, path)?;
+    let has = |word: &str| memmem::find(&bytes, word.as_bytes()).is_some();
+    if !has(WORD) && !has("imports") {
+        return Ok(None);
+    }
+    let text = decode(tree, path, bytes)?;
+    Ok(Some(SourceText::new(tree.name(path), &text)))
+}
+
+fn text(tree: &dyn Tree, path: &Path) -> Result<String, SourceError> {
+    decode(tree, path, bytes(tree, path)?)
+}
+
+fn bytes(tree: &dyn Tree, path: &Path) -> Result<Vec<u8>, SourceError> {
+    tree.read(path).map_err(|error| unreadable(tree, path, error))
+}
+
+fn decode(tree: &dyn Tree, path: &Path, bytes: Vec<u8>) -> Result<String, SourceError> {
+    String::from_utf8(bytes).map_err(|error| SourceError::Encoding {
+        name: tree.name(path),
+        byte: error.utf8_error().valid_up_to(),
+    })
+}
+
+fn unreadable(tree: &dyn Tree, path: &Path, error: std::io::Error) -> SourceError {
+    SourceError::Unreadable {
+        name: tree.name(path),
+        error,
+    }
+}
+
+impl File {
+    pub(super) fn path(&self) -> Arc<Path> {
+        Arc::clone(&self.path)
+    }
+}
+
+impl<'t> Sources<'t> {
+    /// Texts, numbered in their order, and the tree that others are loaded from.
+    pub(super) fn new(tree: &'t dyn Tree, texts: &[Parsed]) -> Self {
+        let sources = Self {
             tree,
             files: RefCell::default(),
             ids: RefCell::default(),
             size: Cell::new(0),
+        };
+        for text in texts {
+            sources.add(text);
         }
+        sources
     }
 
     pub(super) fn tree(&self) -> &'t dyn Tree {
@@ -74,7 +175,10 @@ impl<'t> Sources<'t> {
 
     /// The file that `import` means by a path; none where there is none.
     pub(super) fn import(&self, path: &Path) -> Result<Option<FileId>, SourceError> {
-        let kind = |path: &Path| self.tree.kind(path).map_err(|error| self.unreadable(path, error));
+        let kind = |path: &Path| {
+            let kind = self.tree.kind(path);
+            kind.map_err(|error| unreadable(self.tree, path, error))
+        };
         match kind(path)? {
             Some(Kind::File) => self.load(path).map(Some),
             Some(Kind::Directory) => {
@@ -89,84 +193,37 @@ impl<'t> Sources<'t> {
     }
 
     /// A file, parsed.
-    pub(super) fn load(&self, path: &Path) -> Result<FileId, SourceError> {
+    fn load(&self, path: &Path) -> Result<FileId, SourceError> {
         if let Some(&id) = self.ids.borrow().get(path) {
             return Ok(id);
         }
-        let text = self.text(path)?;
-        self.parse(path, &text)
-    }
-
-    /// The files of a directory that may say something of migrations, parsed. Of several that are wrong the first is reported.
-    pub(super) fn load_candidates(&self, paths: &[PathBuf]) -> Result<Vec<FileId>, SourceError> {
-        let mut candidates = Vec::new();
-        let texts = paths.iter().filter_map(|path| {
-            let text = self.candidate(path).transpose()?;
-            candidates.push(path);
-            Some(text)
-        });
-        let parsed = parse_all(texts)?;
-        let files = candidates.into_iter().zip(parsed);
-        Ok(files
-            .map(|(path, (text, tree))| self.add(path, text, tree))
-            .collect())
-    }
-
-    fn candidate(&self, path: &Path) -> Result<Option<SourceText>, SourceError> {
-        let bytes = self.bytes(path)?;
-        if memmem::find(&bytes, WORD.as_bytes())
-            .or_else(|| memmem::find(&bytes, b"imports"))
-            .is_none()
-        {
-            return Ok(None);
-        }
-        let text = self.decode(path, bytes)?;
-        Ok(Some(SourceText::new(self.tree.name(path), &text)))
+        Ok(self.add(&Parsed::load(self.tree, path)?))
     }
 
     /// The text of any file.
     pub(super) fn text(&self, path: &Path) -> Result<String, SourceError> {
-        self.decode(path, self.bytes(path)?)
+        text(self.tree, path)
     }
 
-    fn bytes(&self, path: &Path) -> Result<Vec<u8>, SourceError> {
-        self.tree.read(path).map_err(|error| self.unreadable(path, error))
-    }
-
-    fn decode(&self, path: &Path, bytes: Vec<u8>) -> Result<String, SourceError> {
-        String::from_utf8(bytes).map_err(|error| SourceError::Encoding {
-            name: self.tree.name(path),
-            byte: error.utf8_error().valid_up_to(),
-        })
-    }
-
-    fn unreadable(&self, path: &Path, error: std::io::Error) -> SourceError {
-        SourceError::Unreadable {
-            name: self.tree.name(path),
-            error,
-        }
-    }
-
-    pub(super) fn parse(&self, path: &Path, text: &str) -> Result<FileId, SourceError> {
-        let source = SourceText::new(self.tree.name(path), text);
-        let tree = parse(&source)?;
-        Ok(self.add(path, source, tree))
-    }
-
-    fn add(&self, path: &Path, source: SourceText, tree: Entries) -> FileId {
-        self.size.set(self.size.get() + source.text.len());
+    fn add(&self, parsed: &Parsed) -> FileId {
+        let Parsed {
+            path,
+            source,
+            entries,
+        } = parsed.clone();
+        self.size.set(self.size.get() + parsed.size());
         let mut files = self.files.borrow_mut();
         let id = files.len();
+        self.ids.borrow_mut().insert(Arc::clone(&path), id);
         let file = File {
-            root: Node::root(id, Arc::clone(&source.text), tree),
+            root: Node::root(id, Arc::clone(&source.text), entries),
             source,
-            path: path.to_owned(),
+            path,
             is_module: Cell::new(false),
             declared: RefCell::default(),
             modules: RefCell::default(),
         };
         files.push(Rc::new(file));
-        self.ids.borrow_mut().insert(path.to_owned(), id);
         id
     }
 

@@ -12,8 +12,10 @@ use rowan::{GreenNodeData, Language, NodeOrToken};
 use super::text::{FileId, Span};
 
 /// The tree of a text: its nodes and tokens in the order in which they begin, each before those within it.
-pub(super) struct Entries(Vec<Entry>);
+#[derive(Clone)]
+pub(super) struct Entries(Arc<[Entry]>);
 
+#[derive(Clone, Copy)]
 struct Entry {
     kind: SyntaxKind,
     /// Where it begins in the text, in bytes. It ends where the first entry begins that is not within it.
@@ -25,16 +27,18 @@ struct Entry {
 }
 
 impl Entries {
-    pub(super) fn new(parse: &Parse<Root>) -> Self {
-        let root = parse.syntax();
-        // There is seldom more than one for every four bytes.
-        let length = u32::from(root.text_range().len()) as usize;
-        let mut entries = Self(Vec::with_capacity(length / 4));
-        entries.copy(root.green(), 0, 0);
-        entries.0.shrink_to_fit();
-        entries
+    pub(super) fn new(parse: &Parse<Root>, scratch: &mut Scratch) -> Self {
+        scratch.0.clear();
+        scratch.copy(parse.syntax().green(), 0, 0);
+        Self(scratch.0[..].into())
     }
+}
 
+/// Room in which trees are copied, one after the other.
+#[derive(Default)]
+pub(super) struct Scratch(Vec<Entry>);
+
+impl Scratch {
     /// Copies a node that begins somewhere; where it ends.
     fn copy(&mut self, node: &GreenNodeData, parent: u32, start: u32) -> u32 {
         let at = self.push(node.kind(), parent, start);
@@ -220,7 +224,11 @@ mod tests {
     use super::*;
 
     fn root(text: &str) -> Node {
-        Node::root(0, text.into(), Entries::new(&Root::parse(text)))
+        Node::root(
+            0,
+            text.into(),
+            Entries::new(&Root::parse(text), &mut Scratch::default()),
+        )
     }
 
     #[test]

@@ -100,7 +100,7 @@ pub(super) fn excerpt(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::syntax::Entries;
+    use super::super::syntax::{Entries, Scratch};
     use super::*;
 
     #[test]
@@ -125,7 +125,7 @@ mod tests {
             &format!("[ {} x ]", " ".repeat(2000)),
             &format!("[ {long} ]"),
         ] {
-            let entries = Entries::new(&rnix::Root::parse(text));
+            let entries = Entries::new(&rnix::Root::parse(text), &mut Scratch::default());
             let node = Node::root(0, text.into(), entries);
             assert_eq!(excerpt_of(&node), excerpt(text));
         }

@@ -77,7 +77,7 @@ fn reasons(migration: &Migration) -> Vec<&str> {
 }
 
 /// A directory of files.
-fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+pub(super) fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     for (name, text) in files {
         let path = directory.path().join(name);

@@ -311,6 +311,14 @@ fn a_commit_is_read_as_its_files_are() {
     write("lib.nix", &step("three", "2024-01-01"));
     write(".hidden/x.nix", &step("hidden", "2024-01-01"));
     write("other.nix", &step("other", "2024-01-01"));
+    std::fs::create_dir(at(".apart")).unwrap();
+    write(
+        ".apart/long.nix",
+        "{ migrations.five.detect = builtins.readFile ./text; migrations.six = import ./steps.nix; }",
+    );
+    write(".apart/steps.nix", "[ { version = \"2024-01-01\"; } ]");
+    let text = std::fs::File::create(at(".apart/text")).unwrap();
+    text.set_len((32 << 20) + 1).unwrap();
     std::os::unix::fs::symlink("lib.nix", at("link.nix")).unwrap();
     std::os::unix::fs::symlink("nowhere.nix", at("dangling.nix")).unwrap();
     git(&["add", "--all"]);
@@ -339,6 +347,8 @@ fn a_commit_is_read_as_its_files_are() {
     assert_eq!(names("HEAD", "a b"), ["four", "one", "three", "two"]);
     assert_eq!(names("HEAD", "a b/in.nix"), ["four", "three"]);
     assert_eq!(names("HEAD", "./a b/../link.nix"), ["three"]);
+    // What is too long is not known, and what is asked for next is.
+    assert_eq!(names("HEAD", ".apart/long.nix"), ["five", "six"]);
     assert_eq!(names("HEAD~1", ""), ["four", "one", "other", "three", "two"]);
     let head = |revision: &str| {
         let generation = read(revision, "other.nix").unwrap();

@@ -87,7 +87,11 @@ impl Commit {
             let message = "its name has a line break, which git takes for the end of the name";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        locked(&self.reader).object(&name)
+        let mut reader = locked(&self.reader);
+        if reader.has_ended() {
+            *reader = Reader::start(&self.repository)?;
+        }
+        reader.object(&name)
     }
 }
 
@@ -216,6 +220,11 @@ impl Reader {
             .map(Self)
     }
 
+    /// Whether nothing more can be asked.
+    fn has_ended(&self) -> bool {
+        self.0.input.is_none()
+    }
+
     /// Asks for one object by its hash or `HASH:path`, without line breaks.
     fn object(&mut self, name: &[u8]) -> io::Result<Option<Object>> {
         let input = self
@@ -248,7 +257,7 @@ impl Reader {
         if kind == "blob"
             && let Err(error) = check_length(size)
         {
-            // What it goes on to write is not read, so nothing more can be asked.
+            // What it goes on to write is not read, so this one is asked nothing more.
             self.0.input = None;
             return Err(error);
         }

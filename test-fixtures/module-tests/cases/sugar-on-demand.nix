@@ -21,6 +21,8 @@
   shown = {
     services = lib.mapAttrs (_: service: lib.attrNames service.steps) config.system.build.migrations;
     gates = lib.attrNames config.systemd.units;
-    requires = lib.mapAttrs (_: unit: unit.requires) (removeAttrs config.systemd.services [ "nixmig" ]);
+    requires = lib.mapAttrs (_: unit: unit.requires) (
+      removeAttrs config.systemd.services [ "nixmig" ]
+    );
   };
 }

@@ -39,6 +39,7 @@ mod stray;
 mod string;
 mod syntax;
 mod text;
+mod thread;
 mod value;
 
 use std::path::{Path, PathBuf};
@@ -187,9 +188,7 @@ fn read_tree(
 /// Runs where what is nested fits: see [`depth`].
 fn on_deep_stack<T: Send>(read: impl FnOnce() -> Result<T, SourceError> + Send) -> Result<T, SourceError> {
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(depth::STACK);
-        let thread = thread.spawn_scoped(scope, read).map_err(SourceError::Thread)?;
-        thread
+        thread::spawn(scope, read)?
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })

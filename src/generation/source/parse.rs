@@ -10,10 +10,11 @@ use std::thread;
 use miette::SourceSpan;
 use rnix::{ParseError, Root};
 
-use super::depth::{STACK, too_deep};
+use super::depth::too_deep;
 use super::error::{Fault, SourceError, Spot, TextError};
 use super::syntax::{Entries, Scratch};
 use super::text::SourceText;
+use super::thread::spawn;
 
 /// How many bytes of text are worth a thread of their own.
 const SHARE: usize = 64 << 10;
@@ -44,9 +45,7 @@ pub(super) fn parse_all(
             // The queue outlives all that send to it.
             let _ = sender.send((n, text));
             if bytes > SHARE * (threads.len() + 1) && threads.len() + 1 < processors {
-                let thread = thread::Builder::new().stack_size(STACK);
-                let thread = thread.spawn_scoped(scope, || parse_each(&queue));
-                threads.push(thread.map_err(SourceError::Thread)?);
+                threads.push(spawn(scope, || parse_each(&queue))?);
             }
         }
         drop(sender);

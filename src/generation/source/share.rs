@@ -11,8 +11,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use super::depth::STACK;
-use super::error::SourceError;
 use super::eval::{Evaluator, FUEL, Outcome};
 use super::files::Tree;
 use super::forget_scripts;
@@ -20,6 +18,7 @@ use super::module::Declarations;
 use super::service::Merge;
 use super::sources::{Parsed, Sources};
 use super::stray::strays;
+use super::thread::spawn;
 use super::value::Conditions;
 use crate::model::{Generation, Kind, Unknown};
 
@@ -97,9 +96,7 @@ impl Reading<'_> {
         thread::scope(|scope| {
             let mut threads = Vec::new();
             for number in 1..of {
-                let thread = thread::Builder::new().stack_size(STACK);
-                let thread = thread.spawn_scoped(scope, move || self.attempt(Share { number, of }));
-                threads.push(thread.map_err(SourceError::Thread)?);
+                threads.push(spawn(scope, move || self.attempt(Share { number, of }))?);
             }
             let mut attempts = vec![self.attempt(Share { number: 0, of })];
             for thread in threads {

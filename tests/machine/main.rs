@@ -67,6 +67,7 @@ scenarios! {
     switch
     triggers
     unguarded
+    waiting
     words
 }
 

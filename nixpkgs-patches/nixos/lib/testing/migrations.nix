@@ -280,8 +280,17 @@ let
   both = ''
     old = ${python cfg.old}
     new = ${python cfg.new}
+    with_faults = f"{new}-with-faults"
     machine.start()
     machine.wait_for_unit("multi-user.target")
+
+
+    def arrives_and_returns() -> None:
+        """The new generation runs its service on all data, and so does the old one afterwards."""
+        arrives(new)
+        switch(old)
+        arrives(old)
+
 
     with subtest("on a clean state the service starts, and nothing has to run"):
         switch(old)
@@ -291,14 +300,11 @@ let
 
     with subtest("up, and back"):
         switch(new)
-        arrives(new)
-        switch(old)
-        arrives(old)
+        arrives_and_returns()
   '';
 
   failing = ''
-    with_faults = f"{new}-with-faults"
-    machine.succeed("mkdir -m 1777 ${faults}")
+    machine.succeed("mkdir -p -m 1777 ${faults}")
 
     with subtest("a script that fails leaves the service down, and the old one starts on what there was"):
         machine.succeed("touch ${faults}/fail")
@@ -311,13 +317,10 @@ let
     with subtest("when its cause is gone, the way up is tried again, and back"):
         machine.succeed("nixmig resume ${cfg.service} --retry")
         switch(with_faults)
-        arrives(new)
-        switch(old)
-        arrives(old)
+        arrives_and_returns()
   '';
 
   crashing = ''
-    with_faults = f"{new}-with-faults"
     machine.succeed("mkdir -p -m 1777 ${faults}")
 
     with subtest("after a crash in mid-step the new generation boots, and arrives"):
@@ -327,10 +330,9 @@ let
         machine.wait_for_file("${faults}/reached")
         machine.crash()
         machine.start()
-        arrives(new)
+        wait_for_units()
         assert running() == with_faults, f"{running()} runs"
-        switch(old)
-        arrives(old)
+        arrives_and_returns()
   '';
 
   walk = concatStringsSep "\n" (

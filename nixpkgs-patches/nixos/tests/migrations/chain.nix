@@ -10,18 +10,16 @@ let
   '';
 in
 {
-  imports = [ ../../lib/testing/migrations.nix ];
+  imports = [
+    ../../lib/testing/migrations.nix
+    ./common/marks.nix
+  ];
   name = "migrations-chain";
 
   migrations = {
-    service = "shelf";
-    base.imports = [ ./common/shelf.nix ];
-
-    generations.one.services.shelf.version = 1;
     generations.three =
       { lib, ... }:
       {
-        services.shelf.version = 3;
         migrations.shelf.steps = {
           "2024-02-01".up.script = lib.mkForce ''
             cd "$STATE_DIRECTORIES"
@@ -50,16 +48,6 @@ in
           };
         };
       };
-
-    seed = ''
-      machine.succeed("echo book >> /var/lib/shelf/items")
-    '';
-
-    check = ''
-      marks = {"one": "book", "three": "book ^2 ^3"}
-      found = machine.succeed("cat /var/lib/shelf/items").strip()
-      assert found == marks[generation], found
-    '';
 
     script = ''
       def pauses(day: str) -> None:

@@ -1,29 +1,13 @@
 # Generations that have no gate of a service, or one of a nixmig of before: the guard walks the way back for them, or keeps the
 # service down, and goes when none of them can be booted any more.
 {
-  imports = [ ../../lib/testing/migrations.nix ];
+  imports = [
+    ../../lib/testing/migrations.nix
+    ./common/unaware.nix
+  ];
   name = "migrations-guard";
 
   migrations = {
-    service = "shelf";
-    base.imports = [ ./common/shelves.nix ];
-
-    # From before anybody spoke of migrations.
-    generations.bare = {
-      services.nixmig.enable = false;
-      services.shelves.shelf = {
-        version = 1;
-        migrate = false;
-      };
-    };
-    generations.two.services.shelves.shelf = {
-      version = 2;
-      program = true;
-    };
-    generations.three.services.shelves.shelf = {
-      version = 3;
-      program = true;
-    };
     # Its gate lets everything pass.
     generations.older =
       { lib, ... }:
@@ -39,16 +23,6 @@
           ExecStart=/bin/sh -c true
         '';
       };
-
-    seed = ''
-      machine.succeed("echo book >> /var/lib/shelf/items")
-    '';
-
-    check = ''
-      marks = {"bare": "", "two": " ^2", "three": " ^2 ^3"}[generation]
-      found = machine.succeed("cat /var/lib/shelf/items")
-      assert found == f"book{marks}\n", found
-    '';
 
     script = ''
       guard = "/etc/systemd/system.control/nixmig-guard-shelf.service"

@@ -1,44 +1,17 @@
 # Where nobody can write to /etc, no guard is possible: nothing is migrated while a generation could be started that knows nothing of
 # it, unless somebody accepts that.
 {
-  imports = [ ../../lib/testing/migrations.nix ];
+  imports = [
+    ../../lib/testing/migrations.nix
+    ./common/unaware.nix
+  ];
   name = "migrations-unguarded";
 
   migrations = {
-    service = "shelf";
-    base = {
-      imports = [ ./common/shelves.nix ];
-      system.etc.overlay = {
-        enable = true;
-        mutable = false;
-      };
+    base.system.etc.overlay = {
+      enable = true;
+      mutable = false;
     };
-
-    generations.bare = {
-      services.nixmig.enable = false;
-      services.shelves.shelf = {
-        version = 1;
-        migrate = false;
-      };
-    };
-    generations.two.services.shelves.shelf = {
-      version = 2;
-      program = true;
-    };
-    generations.three.services.shelves.shelf = {
-      version = 3;
-      program = true;
-    };
-
-    seed = ''
-      machine.succeed("echo book >> /var/lib/shelf/items")
-    '';
-
-    check = ''
-      marks = {"bare": "", "two": " ^2", "three": " ^2 ^3"}[generation]
-      found = machine.succeed("cat /var/lib/shelf/items")
-      assert found == f"book{marks}\n", found
-    '';
 
     script = ''
       install("three")

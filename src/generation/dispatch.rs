@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crate::model::{Generation, Kind, Setting};
+use crate::model::{Generation, Kind, UnitState};
 
 use super::closure::{self, ClosureError, PathError, root::Root};
 use super::reference::{Closure, Reference};
@@ -153,8 +153,7 @@ fn look_across(
 ) -> Result<(), ReadError> {
     let mut wanted = units::gated(other);
     wanted.retain(|unit, _| {
-        let found = side.units.get(unit).or_else(|| side.units.get(&unit.template()?));
-        found.is_some_and(|program| !matches!(program, Setting::Set(_)))
+        matches!(side.unit(unit), UnitState::Present(None))
     });
     if wanted.is_empty() {
         return Ok(());

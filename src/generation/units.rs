@@ -4,7 +4,7 @@
 
 mod masked;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::model::{Generation, Program, Service, Setting, UnitName, Unknown, Version, known_by_unit};
 
@@ -39,7 +39,7 @@ pub trait Units {
     /// Why a unit's text cannot be had.
     type Error: std::error::Error + From<Box<GateError>>;
 
-    /// The names of all `.service` units, ascending.
+    /// The names of all `.service` units, in any order.
     fn names(&self) -> impl Iterator<Item = &UnitName>;
 
     /// What stands under a name; none where there is no such name. Asked only of the few that matter, for a closure has
@@ -69,7 +69,7 @@ pub type Wanted = BTreeMap<UnitName, BTreeSet<String>>;
 /// Fails where a gate cannot be read. Any other unit that cannot be read has an unknown program.
 pub fn collect<U: Units>(units: &U, generation: &mut Generation) -> Result<(), U::Error> {
     let others = services(units, generation)?;
-    others.add(units.names().cloned(), generation);
+    others.add(units.names().cloned().collect(), generation);
     Ok(())
 }
 
@@ -81,19 +81,12 @@ pub struct Others {
 }
 
 impl Others {
-    /// Adds the units that were not looked into, of the names of all units, ascending.
-    pub fn add(self, names: impl Iterator<Item = UnitName>, generation: &mut Generation) {
-        let not_read = || {
-            Setting::Unknown(Unknown {
-                reason: "the unit was not looked into".into(),
-                at: None,
-            })
-        };
-        let looked_into = std::mem::take(&mut generation.units);
-        let others = names.filter(|unit| !self.settled.contains(unit));
-        // Names that ascend make a map at once.
-        generation.units = others.map(|unit| (unit, not_read())).collect();
-        generation.units.extend(looked_into);
+    /// Adds the units that were not looked into, of the names of all units.
+    pub fn add(self, mut names: HashSet<UnitName>, generation: &mut Generation) {
+        for unit in &self.settled {
+            names.remove(unit);
+        }
+        generation.others = names;
         generation.units_complete = true;
     }
 }
@@ -108,14 +101,11 @@ pub fn services<U: Units>(units: &U, generation: &mut Generation) -> Result<Othe
     let mut masked = BTreeSet::new();
     // Names of which nothing is said: other names of units, and what never starts.
     let mut settled = BTreeSet::new();
-    for unit in units.names() {
+    let matters = |&unit: &&UnitName| unit.gated_service().is_some() || known_by_unit(unit).next().is_some();
+    let names: BTreeSet<_> = units.names().filter(matters).collect();
+    for unit in names {
         let service = unit.gated_service();
-        let known = known_by_unit(unit).next().is_some();
-        let entry = match service.is_some() || known {
-            true => units.entry(unit),
-            false => Some(Entry::Unit),
-        };
-        match (entry, service) {
+        match (units.entry(unit), service) {
             (Some(Entry::Unit | Entry::Instance | Entry::Alias(_)), None) => {}
             (Some(Entry::Unit), Some(service)) => {
                 let text = units.text(unit)?;
@@ -139,7 +129,7 @@ pub fn services<U: Units>(units: &U, generation: &mut Generation) -> Result<Othe
                 continue;
             }
         }
-        if known {
+        if known_by_unit(unit).next().is_some() {
             wanted.insert(unit.clone(), BTreeSet::new());
         }
     }
@@ -177,6 +167,9 @@ struct Group {
 /// Reads the programs of units into `generation`, and notes where a unit and its gates disagree. An alias has the program
 /// of its unit; what turns out to be masked is not in the generation.
 pub fn look_into<U: Units>(units: &U, wanted: &Wanted, generation: &mut Generation) {
+    for unit in wanted.keys() {
+        generation.others.remove(unit);
+    }
     let own = gated(generation);
     let mut groups = BTreeMap::<UnitName, Group>::new();
     for (unit, programs) in wanted {

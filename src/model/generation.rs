@@ -1,6 +1,6 @@
 //! Owns what is read of one generation: its services with their histories, and the programs of its units.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -193,7 +193,10 @@ pub struct Generation {
     /// no program was found in it; `Unknown`: the unit is there and was not looked into, so that it may turn out to be another
     /// name of one, or masked.
     pub units: BTreeMap<UnitName, Setting<Program>>,
-    /// Whether a unit that is not in `units` is not in the generation.
+    /// Further units that it runs, none of them gated or well-known, and that were not looked into either. There are hundreds,
+    /// and nothing shows them: sorting them would take longer than all that is done with them.
+    pub others: HashSet<UnitName>,
+    /// Whether a unit that is in neither `units` nor `others` is not in the generation.
     pub units_complete: bool,
     /// Places that may declare services and could not be read.
     pub unread: Vec<Unknown>,
@@ -212,6 +215,7 @@ impl Generation {
             services: BTreeMap::new(),
             gates: BTreeMap::new(),
             units: BTreeMap::new(),
+            others: HashSet::new(),
             units_complete: false,
             unread: Vec::new(),
             notes: Vec::new(),
@@ -220,9 +224,12 @@ impl Generation {
 
     /// What it says of one unit; an instance is there where its template is.
     pub fn unit(&self, unit: &UnitName) -> UnitState<'_> {
-        let template = || self.units.get(&unit.template()?);
-        match self.units.get(unit).or_else(template) {
-            Some(program) => UnitState::Present(program.value()),
+        let named = |unit: &UnitName| match self.units.get(unit) {
+            Some(program) => Some(program.value()),
+            None => self.others.contains(unit).then_some(None),
+        };
+        match named(unit).or_else(|| named(&unit.template()?)) {
+            Some(program) => UnitState::Present(program),
             None if self.units_complete => UnitState::Absent,
             None => UnitState::Unknown,
         }
@@ -280,5 +287,9 @@ mod tests {
             .units
             .insert("b@.service".parse().unwrap(), Setting::Unset);
         assert_eq!(generation.unit(&instance), UnitState::Present(None));
+        let other: UnitName = "c@1.service".parse().unwrap();
+        assert_eq!(generation.unit(&other), UnitState::Absent);
+        generation.others.insert("c@.service".parse().unwrap());
+        assert_eq!(generation.unit(&other), UnitState::Present(None));
     }
 }

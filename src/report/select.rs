@@ -54,6 +54,7 @@ pub fn only_generation(generation: &Generation, services: &BTreeSet<ServiceName>
         .map(|(unit, program)| (unit.clone(), program.clone()))
         .collect();
     only.units = units;
+    only.others.clear();
     only
 }
 

@@ -37,8 +37,9 @@ fn assert_alike(name: &str, closure: &Generation, derivation: &Generation) {
             None => assert!(program.unknown().is_some(), "{name}: {unit}: {program:?}"),
         }
     }
-    for unit in derivation.units.keys() {
-        assert!(closure.units.contains_key(unit), "{name}: {unit}");
+    for unit in derivation.units.keys().chain(&derivation.others) {
+        let there = closure.units.contains_key(unit) || closure.others.contains(unit);
+        assert!(there, "{name}: {unit}");
     }
 }
 

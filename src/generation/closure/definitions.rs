@@ -32,8 +32,12 @@ pub fn definitions(closure: &Closure, options: &ReadOptions) -> Result<Definitio
     let directory = Directory::open(&root, &system)?;
     let toplevel = root.inner(&system).to_string_lossy().into_owned();
     let mut services = BTreeMap::new();
-    for unit in directory.names() {
-        let (Some(service), Some(Entry::Unit)) = (unit.gated_service(), directory.entry(unit)) else {
+    let gates: BTreeMap<_, _> = directory
+        .names()
+        .filter_map(|unit| Some((unit, unit.gated_service()?)))
+        .collect();
+    for (unit, service) in gates {
+        let Some(Entry::Unit) = directory.entry(unit) else {
             continue;
         };
         let file = directory.text(unit)?;

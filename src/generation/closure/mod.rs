@@ -5,11 +5,15 @@
 mod definitions;
 mod error;
 pub(crate) mod file;
+mod list;
 pub(crate) mod root;
 mod scripts;
 mod toplevel;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use crate::model::{Generation, Kind, Program, Release, Setting, UnitName};
@@ -48,7 +52,7 @@ pub(crate) fn read(
     let directory = Directory::open(root, &system)?;
     generation.release = release(root, &system);
     let others = units::services(&directory, &mut generation)?;
-    others.add(directory.names.into_iter(), &mut generation);
+    others.add(directory.names, &mut generation);
     if options.scripts {
         fill(&mut generation, |_, path| scripts::words(root, path));
     }
@@ -118,10 +122,13 @@ pub(crate) fn release(root: &Root, system: &Path) -> Setting<Release> {
 struct Directory<'r> {
     root: &'r Root,
     place: PathBuf,
-    /// Those of `.service` units, ascending.
-    names: Vec<UnitName>,
+    open: OwnedFd,
+    /// Those of `.service` units.
+    names: HashSet<UnitName>,
     /// The names of `<unit>.d` directories.
     drop_ins: BTreeSet<String>,
+    /// The targets of those units that were looked at, where they are links: each is looked at more than once.
+    links: RefCell<HashMap<UnitName, Option<PathBuf>>>,
 }
 
 impl<'r> Directory<'r> {
@@ -133,45 +140,53 @@ impl<'r> Directory<'r> {
             Err(PathError::Absent { .. }) => return Err(not_a_closure()),
             place => place?,
         };
-        let io = |problem: std::io::Error| match problem.kind() {
-            std::io::ErrorKind::NotADirectory => not_a_closure(),
+        let io = |problem: io::Error| match problem.kind() {
+            io::ErrorKind::NotADirectory => not_a_closure(),
             _ => ClosureError::Io {
                 file: place.clone(),
                 problem,
             },
         };
+        let open = list::open(&place).map_err(io)?;
         let mut names = Vec::new();
         let mut drop_ins = BTreeSet::new();
-        for entry in std::fs::read_dir(&place).map_err(io)? {
-            let Ok(name) = entry.map_err(io)?.file_name().into_string() else {
-                continue;
-            };
+        list::names(&open, &place, |name| {
             if name.ends_with(".service.d") || name == "service.d" {
-                drop_ins.insert(name);
+                drop_ins.insert(name.to_owned());
             } else if name.ends_with(".service") {
-                names.extend(UnitName::try_from(name));
+                names.extend(name.parse::<UnitName>());
             }
-        }
-        names.sort_unstable();
+        })
+        .map_err(io)?;
+        let mut names: HashSet<_> = names.into_iter().collect();
         let instances = drop_ins.iter().filter_map(|directory| {
             let unit: UnitName = directory.strip_suffix(".d")?.parse().ok()?;
-            let template = unit.template()?;
-            (position(&names, template.as_str()).is_some() && position(&names, unit.as_str()).is_none())
-                .then_some(unit)
+            names.contains(&unit.template()?).then_some(unit)
         });
         let instances: Vec<_> = instances.collect();
         names.extend(instances);
-        names.sort_unstable();
         Ok(Self {
             root,
             place,
+            open,
             names,
             drop_ins,
+            links: RefCell::default(),
         })
     }
 
-    fn read(&self, place: &Path) -> Result<UnitText, ClosureError> {
-        let (file, bytes) = match self.root.open_target(place) {
+    /// The target of a unit that is a link, as it stands there; none of what is there and no link. The system is asked once.
+    fn link(&self, unit: &UnitName) -> io::Result<Option<PathBuf>> {
+        if let Some(target) = self.links.borrow().get(unit) {
+            return Ok(target.clone());
+        }
+        let target = list::target(&self.open, unit.as_str())?;
+        self.links.borrow_mut().insert(unit.clone(), target.clone());
+        Ok(target)
+    }
+
+    fn read(&self, place: &Path, target: Option<&Path>) -> Result<UnitText, ClosureError> {
+        let (file, bytes) = match target.and_then(|target| self.root.open_straight(target)) {
             Some((file, open)) => {
                 let bytes = file::read_open(&file, open, unit_file::MAX_FILE)?;
                 (file, bytes)
@@ -201,21 +216,22 @@ impl Units for Directory<'_> {
     /// By its link: NixOS links a disabled unit to `/dev/null` through a store path of its own, `…-disabled`, and writes an
     /// alias as a link to a name beside it (nixos/lib/systemd-lib.nix).
     fn entry(&self, unit: &UnitName) -> Option<Entry> {
-        position(&self.names, unit.as_str())?;
-        let place = self.place.join(unit.as_str());
-        let target = match self.root.link(&place) {
+        if !self.names.contains(unit) {
+            return None;
+        }
+        let target = match self.link(unit) {
             Ok(Some(target)) => target,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(Entry::Instance),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(Entry::Instance),
             // What is no link, or cannot be looked at, says so when it is read.
             Ok(None) | Err(_) => return Some(Entry::Unit),
         };
         let other = target.to_str().filter(|&target| target != unit.as_str());
-        if let Some(other) = other.and_then(|other| position(&self.names, other)) {
-            return Some(Entry::Alias(self.names[other].clone()));
+        if let Some(other) = other.and_then(|other| self.names.get(other)) {
+            return Some(Entry::Alias(other.clone()));
         }
         let parent = target.parent().unwrap_or(Path::new(""));
         let disabled = || {
-            let place = self.root.resolve(&place);
+            let place = self.root.resolve(&self.place.join(unit.as_str()));
             place.is_ok_and(|place| self.root.is_null(&place))
         };
         let masked =
@@ -227,7 +243,9 @@ impl Units for Directory<'_> {
     }
 
     fn text(&self, unit: &UnitName) -> Result<UnitText, ClosureError> {
-        self.read(&self.place.join(unit.as_str()))
+        // What cannot be looked at says why when it is resolved.
+        let target = self.link(unit).ok().flatten();
+        self.read(&self.place.join(unit.as_str()), target.as_deref())
     }
 
     fn drop_ins(&self, name: &str) -> Result<BTreeMap<String, UnitText>, ClosureError> {
@@ -245,7 +263,9 @@ impl Units for Directory<'_> {
             let entry = entry.map_err(io)?;
             let name = entry.file_name().to_string_lossy().into_owned();
             if name.ends_with(".conf") {
-                files.insert(name, self.read(&entry.path())?);
+                let place = entry.path();
+                let target = std::fs::read_link(&place).ok();
+                files.insert(name, self.read(&place, target.as_deref())?);
             }
         }
         Ok(files)
@@ -260,11 +280,6 @@ impl Units for Directory<'_> {
         let words = scripts::words(self.root, path).ok()?;
         words.starts_with("#!").then_some(words)
     }
-}
-
-/// Where a name is in names that ascend.
-fn position(names: &[UnitName], name: &str) -> Option<usize> {
-    names.binary_search_by(|unit| unit.as_str().cmp(name)).ok()
 }
 
 #[cfg(test)]

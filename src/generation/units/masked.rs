@@ -14,7 +14,7 @@ pub(super) fn services<U: Units>(
 ) -> BTreeMap<ServiceName, Service> {
     let mut services = BTreeMap::<ServiceName, Service>::new();
     let mut unread = Vec::new();
-    for unit in units.names() {
+    for unit in units.names().collect::<BTreeSet<_>>() {
         // An alias is met under its own name.
         let Some(found) = find(units, unit).filter(|found| found.unit == *unit) else {
             continue;

@@ -152,9 +152,7 @@ fn look_across(
     options: &ReadOptions,
 ) -> Result<(), ReadError> {
     let mut wanted = units::gated(other);
-    wanted.retain(|unit, _| {
-        matches!(side.unit(unit), UnitState::Present(None))
-    });
+    wanted.retain(|unit, _| matches!(side.unit(unit), UnitState::Present(None)));
     if wanted.is_empty() {
         return Ok(());
     }

@@ -2,11 +2,13 @@
 //!
 //! Reads as systemd's own `config_parse()` does (systemd.syntax(7)) and knows no key's meaning. Where systemd would skip a
 //! line with a warning, the line is reported in [`UnitFile::ignored`]; where it would give up on the file, so does this.
-//! Works in one pass, and accepts any bytes without a panic. Bytes are looked for by what the language brings: unit files are
-//! short, and to ask the processor what it can do takes longer than reading several.
+//! Works in one pass, and accepts any bytes without a panic. Bytes are looked for in the way that works on any processor: unit
+//! files are short, and to ask what this one can do takes longer than reading several.
 
 use std::borrow::Cow;
 use std::ops::Range;
+
+use memchr::arch::all::memchr::{One, Two};
 
 /// The largest unit file that is read, in bytes. Nobody writes one near it; whoever reads files asks for the size first.
 pub const MAX_FILE: u64 = 4 << 20;
@@ -119,8 +121,7 @@ impl<'a> UnitFile<'a> {
         if bytes.len() as u64 > MAX_FILE {
             return Err(error(SyntaxProblem::FileTooLong, 1, 0..0));
         }
-        if bytes.contains(&0) {
-            let at = bytes.iter().take_while(|&&byte| byte != 0).count();
+        if let Some(at) = One::new(0).find(bytes) {
             return Err(error(SyntaxProblem::Nul, line_of(bytes, at), at..at + 1));
         }
         let text = std::str::from_utf8(bytes).map_err(|utf8| {
@@ -255,7 +256,10 @@ impl<'a> Reader<'a> {
             });
             return Ok(());
         }
-        let reason = match (self.file.sections.last_mut(), line.find('=')) {
+        let reason = match (
+            self.file.sections.last_mut(),
+            line.bytes().position(|byte| byte == b'='),
+        ) {
             (None, _) => IgnoredReason::NoSection,
             (_, None) => IgnoredReason::NoAssignment,
             (_, Some(0)) => IgnoredReason::NoKey,
@@ -326,9 +330,8 @@ fn line_of(bytes: &[u8], at: usize) -> u32 {
 struct Lines<'a> {
     text: &'a str,
     at: usize,
-    /// Where the next `\n` is, or the text ends; what is before `at` is out of date.
-    newline: usize,
     number: u32,
+    ends: Two,
 }
 
 impl<'a> Lines<'a> {
@@ -338,18 +341,13 @@ impl<'a> Lines<'a> {
         } else {
             0
         };
-        let newline = next_newline(text, at);
         Self {
             text,
             at,
-            newline,
             number: 0,
+            ends: Two::new(b'\n', b'\r'),
         }
     }
-}
-
-fn next_newline(text: &str, from: usize) -> usize {
-    text[from..].find('\n').map_or(text.len(), |at| from + at)
 }
 
 impl Iterator for Lines<'_> {
@@ -361,11 +359,10 @@ impl Iterator for Lines<'_> {
         if start == bytes.len() {
             return None;
         }
-        if self.newline < start {
-            self.newline = next_newline(self.text, start);
-        }
-        let before = &self.text[start..self.newline];
-        let end = before.find('\r').map_or(self.newline, |at| start + at);
+        let end = self
+            .ends
+            .find(&bytes[start..])
+            .map_or(bytes.len(), |at| start + at);
         self.at = match &bytes[end..] {
             [b'\r', b'\n', ..] => end + 2,
             [] => end,

@@ -125,7 +125,7 @@ struct Directory<'r> {
     open: OwnedFd,
     /// Those of `.service` units.
     names: HashSet<UnitName>,
-    /// The names of `<unit>.d` directories.
+    /// The names before the `.d` of directories of drop-ins.
     drop_ins: BTreeSet<String>,
     /// The targets of those units that were looked at, where they are links: each is looked at more than once.
     links: RefCell<HashMap<UnitName, Option<PathBuf>>>,
@@ -151,16 +151,17 @@ impl<'r> Directory<'r> {
         let mut names = Vec::new();
         let mut drop_ins = BTreeSet::new();
         list::names(&open, &place, |name| {
-            if name.ends_with(".service.d") || name == "service.d" {
-                drop_ins.insert(name.to_owned());
+            let drop_in = name.strip_suffix(".d");
+            if let Some(unit) = drop_in.filter(|unit| unit.ends_with(".service") || *unit == "service") {
+                drop_ins.insert(unit.to_owned());
             } else if name.ends_with(".service") {
                 names.extend(name.parse::<UnitName>());
             }
         })
         .map_err(io)?;
         let mut names: HashSet<_> = names.into_iter().collect();
-        let instances = drop_ins.iter().filter_map(|directory| {
-            let unit: UnitName = directory.strip_suffix(".d")?.parse().ok()?;
+        let instances = drop_ins.iter().filter_map(|unit| {
+            let unit: UnitName = unit.parse().ok()?;
             names.contains(&unit.template()?).then_some(unit)
         });
         let instances: Vec<_> = instances.collect();
@@ -201,8 +202,11 @@ impl<'r> Directory<'r> {
                 (file, bytes)
             }
         };
-        let file = self.root.inner(&file).to_string_lossy().into_owned();
-        Ok(UnitText { file, bytes })
+        let file = self.root.inner(&file).into_os_string().into_string();
+        Ok(UnitText {
+            file: file.unwrap_or_else(|file| file.to_string_lossy().into_owned()),
+            bytes,
+        })
     }
 }
 
@@ -249,11 +253,10 @@ impl Units for Directory<'_> {
     }
 
     fn drop_ins(&self, name: &str) -> Result<BTreeMap<String, UnitText>, ClosureError> {
-        let directory = format!("{name}.d");
-        if !self.drop_ins.contains(&directory) {
+        if !self.drop_ins.contains(name) {
             return Ok(BTreeMap::new());
         }
-        let place = self.root.resolve(&self.place.join(directory))?;
+        let place = self.root.resolve(&self.place.join(format!("{name}.d")))?;
         let io = |problem| ClosureError::Io {
             file: place.clone(),
             problem,

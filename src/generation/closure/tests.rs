@@ -196,7 +196,10 @@ fn an_instance_may_be_no_more_than_drop_ins_of_a_template() {
     }
     let generation = machine.read().unwrap();
     assert_eq!(program(&generation, "app@a.service").as_deref(), Some("app 2"));
-    assert_eq!(generation.unit(&"gone@a.service".parse().unwrap()), UnitState::Absent);
+    assert_eq!(
+        generation.unit(&"gone@a.service".parse().unwrap()),
+        UnitState::Absent
+    );
     assert_eq!(generation.notes, [""; 0]);
 }
 

@@ -109,8 +109,10 @@ impl Page {
         let mut begun = false;
         let mut spaces = 0;
         self.pad(indent);
-        for word in words(spans) {
-            let width: usize = word.iter().map(|piece| width(piece.text)).sum();
+        let pieces = pieces(spans);
+        for word in pieces.chunk_by(|_, next| !next.begins) {
+            let mut word = word.iter().filter(|piece| !piece.text.is_empty()).peekable();
+            let width: usize = word.clone().map(|piece| width(piece.text)).sum();
             if width == 0 {
                 spaces += 1;
                 continue;
@@ -121,7 +123,7 @@ impl Page {
                 self.pad(hang);
                 column = hang;
             } else {
-                if word.first().is_none_or(|piece| piece.tone != tone) {
+                if word.peek().is_none_or(|piece| piece.tone != tone) {
                     self.turn(&mut tone, Tone::Plain);
                 }
                 self.pad(spaces);
@@ -191,50 +193,46 @@ fn width(text: &str) -> usize {
     }
 }
 
+/// A piece of a word, or all of it.
 struct Piece<'a> {
     tone: Tone,
     text: &'a str,
+    /// Whether a word begins with it: a break between spans is none between words.
+    begins: bool,
 }
 
-/// The words of a line, each of one or more pieces: a break between spans is none between words. A second space in a row
-/// gives an empty word.
-fn words(spans: &[Span]) -> Vec<Vec<Piece<'_>>> {
-    let mut words = vec![Vec::new()];
+/// The words of a line, piece by piece. A second space in a row gives an empty word.
+fn pieces(spans: &[Span]) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
     for span in spans {
-        let parts = match span.whole {
-            true => vec![span.text.as_str()],
-            false => split(&span.text),
+        let mut add = |begins, text| {
+            pieces.push(Piece {
+                tone: span.tone,
+                text,
+                begins,
+            });
         };
-        for (index, text) in parts.into_iter().enumerate() {
-            if index > 0 {
-                words.push(Vec::new());
-            }
-            if let Some(word) = words.last_mut().filter(|_| !text.is_empty()) {
-                word.push(Piece {
-                    tone: span.tone,
-                    text,
-                });
-            }
+        match span.whole {
+            true => add(false, &*span.text),
+            false => split(&span.text)
+                .enumerate()
+                .for_each(|(index, text)| add(index > 0, text)),
         }
     }
-    words
+    pieces
 }
 
 /// Splits at spaces, but not between backticks: what stands there is to be copied. Where that is too long, or the backticks
 /// do not pair, they are characters like others.
-fn split(text: &str) -> Vec<&str> {
+fn split(text: &str) -> impl Iterator<Item = &str> {
     const LONG: usize = 60;
-    let quoted: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
-    let keeps = text.matches('`').count().is_multiple_of(2) && quoted.iter().all(|text| text.len() <= LONG);
-    if !keeps {
-        return text.split(' ').collect();
-    }
+    let parts = || text.split('`');
+    let keeps = parts().count() % 2 == 1 && parts().skip(1).step_by(2).all(|text| text.len() <= LONG);
     let mut inside = false;
-    text.split(|char: char| {
-        inside ^= char == '`';
+    text.split(move |char: char| {
+        inside ^= keeps && char == '`';
         char == ' ' && !inside
     })
-    .collect()
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use indicatif::HumanBytes;
 use nixmig::execute::{lock, named};
 use nixmig::generation::closure::definitions;
 use nixmig::generation::reference::Closure;
@@ -19,7 +18,7 @@ use nixmig::migrate::{Asked, tidy, unaware};
 use nixmig::model::{Direction, Generation, Recorded, ServiceName, UnitName, Version};
 use nixmig::plan::{Plan, ServicePlan, Severity, Step};
 use nixmig::record::{self, Event, Holder, Place, Wait, guards, lock_service, roots};
-use nixmig::report::{Diff as Report, Format, Origin, escape};
+use nixmig::report::{self, Diff as Report, Format, Origin, escape};
 
 use super::args::{Action, Check, Memory};
 use super::change::{self, direct};
@@ -287,10 +286,10 @@ fn ahead(action: Action, target: Option<&Generation>, plan: &Plan) -> String {
         let copies = copied.count();
         let copy = match (copies, target.and_then(|target| bytes(target, service))) {
             (0, _) => String::new(),
-            (1, Some(bytes)) => format!("its state is copied ({}) and ", HumanBytes(bytes)),
+            (1, Some(bytes)) => format!("its state is copied ({}) and ", report::size(bytes)),
             (many, Some(bytes)) => format!(
                 "its state is copied {many} times ({} each) and ",
-                HumanBytes(bytes)
+                report::size(bytes)
             ),
             (_, None) => "its state is copied and ".to_owned(),
         };

@@ -15,6 +15,7 @@ mod generations;
 mod guard;
 mod history;
 mod journal;
+mod live;
 mod machine;
 mod man;
 mod migrate;

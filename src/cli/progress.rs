@@ -2,68 +2,58 @@
 //! that a report on stdout stays a report.
 
 use std::io::{self, IsTerminal as _};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nixmig::execute::{Happening, Progress, ProgressEvent};
-use nixmig::report::escape;
+use nixmig::report::{escape, size};
 
+use super::live::Live;
 use super::output;
-
-/// How often the live line moves while nothing happens.
-const TICK: Duration = Duration::from_millis(100);
 
 /// Follows runs on stderr.
 pub(super) struct Follower {
-    live: Option<Mutex<ProgressBar>>,
+    live: Option<Mutex<Live>>,
 }
 
 impl Follower {
     /// Live where stderr is a terminal.
     pub(super) fn new() -> Self {
         Self {
-            live: io::stderr()
-                .is_terminal()
-                .then(|| Mutex::new(ProgressBar::hidden())),
+            live: io::stderr().is_terminal().then(Mutex::default),
         }
+    }
+
+    fn live(&self) -> Option<MutexGuard<'_, Live>> {
+        let live = self.live.as_ref()?;
+        Some(live.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Writes a line that stays.
     fn line(&self, line: &str) {
         let print = || output::complain(&format!("{line}\n"));
-        match &self.live {
-            Some(live) => live.lock().unwrap_or_else(PoisonError::into_inner).suspend(print),
+        match self.live() {
+            Some(live) => live.above(print),
             None => print(),
         }
     }
 
     /// Has the live line say what is being done.
     fn doing(&self, what: String) {
-        let Some(live) = &self.live else { return };
-        let mut live = live.lock().unwrap_or_else(PoisonError::into_inner);
-        if live.is_hidden() || live.is_finished() {
-            let bar = ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner());
-            bar.set_draw_target(ProgressDrawTarget::stderr());
-            bar.enable_steady_tick(TICK);
-            *live = bar;
+        if let Some(mut live) = self.live() {
+            live.doing(what);
         }
-        live.reset_elapsed();
-        live.set_message(what);
     }
 
     fn copied(&self, bytes: u64, of: Option<u64>) {
-        let Some(live) = &self.live else { return };
-        let live = live.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = of.map_or_else(String::new, |of| format!(" of {}", HumanBytes(of)));
-        live.set_prefix(format!("{}{of}", HumanBytes(bytes)));
+        if let Some(live) = self.live() {
+            let of = of.map_or_else(String::new, |of| format!(" of {}", size(of)));
+            live.far(format!("{}{of}", size(bytes)));
+        }
     }
 
     fn still(&self) {
-        if let Some(live) = &self.live {
-            live.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .finish_and_clear();
+        if let Some(mut live) = self.live() {
+            live.end();
         }
     }
 }
@@ -106,11 +96,5 @@ impl Progress for Follower {
             )),
             Happening::Note { text } => self.line(&format!("{place}: {}", escape(text))),
         }
-    }
-}
-
-impl Drop for Follower {
-    fn drop(&mut self) {
-        self.still();
     }
 }

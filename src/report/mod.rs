@@ -12,6 +12,7 @@ mod lists;
 mod markdown;
 mod migrated;
 mod select;
+mod size;
 mod summary;
 mod text;
 mod words;
@@ -23,6 +24,7 @@ pub use lists::{
 };
 pub use migrated::{Migrated, Went};
 pub use select::{names, only_generation, only_plan};
+pub use size::size;
 pub use summary::{Movement, Summary};
 
 use crate::model::Generation;

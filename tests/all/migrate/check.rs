@@ -9,8 +9,8 @@ fn seen(world: &World, words: &[&str]) -> String {
     let words: Vec<_> = [&["check"], words].concat();
     world
         .seen(&words)
-        .replace("8.00 KiB", "SIZE")
-        .replace("4.00 KiB", "SIZE")
+        .replace("8.0 KiB", "SIZE")
+        .replace("4.0 KiB", "SIZE")
 }
 
 /// The toplevel of a generation, as a word.

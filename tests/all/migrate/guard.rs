@@ -346,7 +346,7 @@ fn a_generation_that_runs_and_cannot_be_read_is_left_by_a_switch() {
         "guard_leaves",
         world
             .seen_of(&mut world.active(1, &mut check))
-            .replace("8.00 KiB", "SIZE")
+            .replace("8.0 KiB", "SIZE")
     );
 }
 

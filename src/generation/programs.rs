@@ -38,7 +38,10 @@ pub struct Sought {
 impl Sought {
     /// What is looked for in a unit of these `units`' names, whose gates have packages of these `names`, without versions.
     pub fn new<'u>(units: impl IntoIterator<Item = &'u UnitName>, names: BTreeSet<String>) -> Self {
-        let known = units.into_iter().flat_map(known_by_unit).collect();
+        let known = units
+            .into_iter()
+            .flat_map(|unit| known_by_unit(unit.as_str()))
+            .collect();
         Self { known, names }
     }
 

@@ -4,9 +4,11 @@
 
 mod masked;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Generation, Program, Service, Setting, UnitName, Unknown, Version, known_by_unit};
+use crate::model::{
+    Generation, Program, Service, ServiceName, Setting, UnitName, UnitNames, Unknown, Version, known_by_unit,
+};
 
 use super::gate::{self, GateError};
 use super::programs::{Sought, package_of, program_of};
@@ -39,8 +41,8 @@ pub trait Units {
     /// Why a unit's text cannot be had.
     type Error: std::error::Error + From<Box<GateError>>;
 
-    /// The names of all `.service` units, in any order.
-    fn names(&self) -> impl Iterator<Item = &UnitName>;
+    /// The names of all `.service` units, each once, in any order.
+    fn names(&self) -> impl Iterator<Item = &str>;
 
     /// What stands under a name; none where there is no such name. Asked only of the few that matter, for a closure has
     /// to follow a link to tell.
@@ -69,7 +71,7 @@ pub type Wanted = BTreeMap<UnitName, BTreeSet<String>>;
 /// Fails where a gate cannot be read. Any other unit that cannot be read has an unknown program.
 pub fn collect<U: Units>(units: &U, generation: &mut Generation) -> Result<(), U::Error> {
     let others = services(units, generation)?;
-    others.add(units.names().cloned().collect(), generation);
+    others.add(units.names().collect(), generation);
     Ok(())
 }
 
@@ -82,9 +84,9 @@ pub struct Others {
 
 impl Others {
     /// Adds the units that were not looked into, of the names of all units.
-    pub fn add(self, mut names: HashSet<UnitName>, generation: &mut Generation) {
+    pub fn add(self, mut names: UnitNames, generation: &mut Generation) {
         for unit in &self.settled {
-            names.remove(unit);
+            names.remove(unit.as_str());
         }
         generation.others = names;
         generation.units_complete = true;
@@ -101,9 +103,9 @@ pub fn services<U: Units>(units: &U, generation: &mut Generation) -> Result<Othe
     let mut masked = BTreeSet::new();
     // Names of which nothing is said: other names of units, and what never starts.
     let mut settled = BTreeSet::new();
-    let matters = |&unit: &&UnitName| unit.gated_service().is_some() || known_by_unit(unit).next().is_some();
-    let names: BTreeSet<_> = units.names().filter(matters).collect();
-    for unit in names {
+    let matters = |name: &&str| ServiceName::of_gate(name).is_some() || known_by_unit(name).next().is_some();
+    let names: BTreeSet<UnitName> = parsed(units.names().filter(matters)).collect();
+    for unit in &names {
         let service = unit.gated_service();
         match (units.entry(unit), service) {
             (Some(Entry::Unit | Entry::Instance | Entry::Alias(_)), None) => {}
@@ -129,7 +131,7 @@ pub fn services<U: Units>(units: &U, generation: &mut Generation) -> Result<Othe
                 continue;
             }
         }
-        if known_by_unit(unit).next().is_some() {
+        if known_by_unit(unit.as_str()).next().is_some() {
             wanted.insert(unit.clone(), BTreeSet::new());
         }
     }
@@ -143,6 +145,11 @@ pub fn services<U: Units>(units: &U, generation: &mut Generation) -> Result<Othe
     look_into(units, &wanted, generation);
     settled.extend(wanted.into_keys());
     Ok(Others { settled })
+}
+
+/// The names that systemd would take for units.
+fn parsed<'n>(names: impl Iterator<Item = &'n str>) -> impl Iterator<Item = UnitName> {
+    names.filter_map(|name| name.parse().ok())
 }
 
 /// The units that a generation's services gate, with the names of those services' packages.
@@ -168,7 +175,7 @@ struct Group {
 /// of its unit; what turns out to be masked is not in the generation.
 pub fn look_into<U: Units>(units: &U, wanted: &Wanted, generation: &mut Generation) {
     for unit in wanted.keys() {
-        generation.others.remove(unit);
+        generation.others.remove(unit.as_str());
     }
     let own = gated(generation);
     let mut groups = BTreeMap::<UnitName, Group>::new();

@@ -1,10 +1,10 @@
 //! Owns what is read of one generation: its services with their histories, and the programs of its units.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use super::{History, Program, ServiceName, Setting, Text, UnitName, Unknown, Version};
+use super::{History, Program, ServiceName, Setting, Text, UnitName, UnitNames, Unknown, Version};
 
 /// Where a generation was read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -193,9 +193,8 @@ pub struct Generation {
     /// no program was found in it; `Unknown`: the unit is there and was not looked into, so that it may turn out to be another
     /// name of one, or masked.
     pub units: BTreeMap<UnitName, Setting<Program>>,
-    /// Further units that it runs, none of them gated or well-known, and that were not looked into either. There are hundreds,
-    /// and nothing shows them: sorting them would take longer than all that is done with them.
-    pub others: HashSet<UnitName>,
+    /// Further units that it runs, none of them gated or well-known, and that were not looked into either.
+    pub others: UnitNames,
     /// Whether a unit that is in neither `units` nor `others` is not in the generation.
     pub units_complete: bool,
     /// Places that may declare services and could not be read.
@@ -215,7 +214,7 @@ impl Generation {
             services: BTreeMap::new(),
             gates: BTreeMap::new(),
             units: BTreeMap::new(),
-            others: HashSet::new(),
+            others: UnitNames::default(),
             units_complete: false,
             unread: Vec::new(),
             notes: Vec::new(),
@@ -226,7 +225,7 @@ impl Generation {
     pub fn unit(&self, unit: &UnitName) -> UnitState<'_> {
         let named = |unit: &UnitName| match self.units.get(unit) {
             Some(program) => Some(program.value()),
-            None => self.others.contains(unit).then_some(None),
+            None => self.others.contains(unit.as_str()).then_some(None),
         };
         match named(unit).or_else(|| named(&unit.template()?)) {
             Some(program) => UnitState::Present(program),
@@ -289,7 +288,7 @@ mod tests {
         assert_eq!(generation.unit(&instance), UnitState::Present(None));
         let other: UnitName = "c@1.service".parse().unwrap();
         assert_eq!(generation.unit(&other), UnitState::Absent);
-        generation.others.insert("c@.service".parse().unwrap());
+        generation.others.push("c@.service");
         assert_eq!(generation.unit(&other), UnitState::Present(None));
     }
 }

@@ -6,7 +6,7 @@ mod table;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use super::{Program, UnitName};
+use super::Program;
 
 /// What is known of one stateful service of NixOS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +32,8 @@ pub struct KnownService {
 
 impl KnownService {
     /// Whether a unit is one of the service's.
-    pub fn has_unit(&self, unit: &UnitName) -> bool {
-        self.units.iter().any(|pattern| matches(pattern, unit.as_str()))
+    pub fn has_unit(&self, unit: &str) -> bool {
+        self.units.iter().any(|pattern| matches(pattern, unit))
     }
 
     /// Whether a program is the service's.
@@ -52,7 +52,7 @@ pub fn known_services() -> &'static [KnownService] {
 /// The services that a unit belongs to, by its name.
 ///
 /// Every unit of a system is held against the table, so it is asked by the first letter of their patterns.
-pub fn known_by_unit(unit: &UnitName) -> impl Iterator<Item = &'static KnownService> {
+pub fn known_by_unit(unit: &str) -> impl Iterator<Item = &'static KnownService> {
     static BY_LETTER: LazyLock<BTreeMap<u8, Vec<&'static KnownService>>> = LazyLock::new(|| {
         let mut letters: BTreeMap<u8, Vec<&'static KnownService>> = BTreeMap::new();
         for known in known_services() {
@@ -63,7 +63,7 @@ pub fn known_by_unit(unit: &UnitName) -> impl Iterator<Item = &'static KnownServ
         }
         letters
     });
-    let first = unit.as_str().as_bytes().first();
+    let first = unit.as_bytes().first();
     let known = first
         .and_then(|letter| BY_LETTER.get(letter))
         .into_iter()
@@ -83,7 +83,7 @@ fn matches(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ServiceName;
+    use super::super::{ServiceName, UnitName};
     use super::*;
 
     #[test]
@@ -199,9 +199,8 @@ mod tests {
     #[test]
     fn a_service_knows_its_units_and_programs() {
         let find = |name| known_services().iter().find(|known| known.name == name).unwrap();
-        let unit = |name: &str| name.parse::<UnitName>().unwrap();
-        assert!(find("redis").has_unit(&unit("redis-mastodon.service")));
-        assert!(!find("redis").has_unit(&unit("redis.socket")));
+        assert!(find("redis").has_unit("redis-mastodon.service"));
+        assert!(!find("redis").has_unit("redis.socket"));
         assert!(find("valkey").runs(&Program::parse("valkey-8.1.1")));
         assert!(!find("redis").runs(&Program::parse("valkey-8.1.1")));
         assert!(find("postgresql").runs(&Program::parse("postgresql-and-plugins-15.10")));

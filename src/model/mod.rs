@@ -13,6 +13,7 @@ mod migration;
 mod name;
 mod program;
 mod recorded;
+mod unit_names;
 mod version;
 
 pub use digest::{Digest, DigestError, Digester};
@@ -24,4 +25,5 @@ pub use migration::{Action, Direction, Location, Migration, Part, Setting, Text,
 pub use name::{NameError, ServiceName, UnitName};
 pub use program::{Program, compare_versions};
 pub use recorded::{Applied, Backup, BackupBy, Block, Definition, How, OpenRun, Phase, Recorded, RunStep};
+pub use unit_names::UnitNames;
 pub use version::{Version, VersionError};

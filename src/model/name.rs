@@ -28,6 +28,14 @@ pub enum NameError {
 }
 
 impl ServiceName {
+    /// The service whose gate a unit is by its name, if it is one.
+    pub fn of_gate(unit: &str) -> Option<Self> {
+        unit.strip_prefix("migrate-")?
+            .strip_suffix(".service")?
+            .parse()
+            .ok()
+    }
+
     /// The unit that walks this service's path before it may start.
     pub fn gate(&self) -> UnitName {
         UnitName(format!("migrate-{}.service", self.0))
@@ -37,11 +45,7 @@ impl ServiceName {
 impl UnitName {
     /// The service whose gate this unit is by its name, if it is one.
     pub fn gated_service(&self) -> Option<ServiceName> {
-        self.0
-            .strip_prefix("migrate-")?
-            .strip_suffix(".service")?
-            .parse()
-            .ok()
+        ServiceName::of_gate(&self.0)
     }
 
     /// The template of an instance: `wiki@.service` of `wiki@main.service`; none where it is no instance.

@@ -21,7 +21,7 @@ pub(super) fn find(old: &Generation, new: &Generation, plan: &mut Plan) {
     }
     let mut untold = Vec::new();
     for (unit, now) in &new.units {
-        let rows: Vec<_> = known_by_unit(unit).collect();
+        let rows: Vec<_> = known_by_unit(unit.as_str()).collect();
         if rows.is_empty() || declares(old, &rows, unit) || declares(new, &rows, unit) {
             continue;
         }

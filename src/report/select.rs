@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Generation, Program, ServiceName, Setting, UnitName, known_by_unit, known_services};
+use crate::model::{
+    Generation, Program, ServiceName, Setting, UnitName, UnitNames, known_by_unit, known_services,
+};
 use crate::plan::{Finding, Plan, StepId};
 
 /// The services that can be named: those that declare migrations, and the well-known ones whose units are there with their
@@ -13,7 +15,7 @@ pub fn names<'a>(generations: impl IntoIterator<Item = &'a Generation>) -> BTree
         names.extend(generation.services.keys().cloned());
         let known = known_services().iter().filter(|known| {
             generation.units.iter().any(|(unit, program)| {
-                known.has_unit(unit) && program.value().is_none_or(|program| known.runs(program))
+                known.has_unit(unit.as_str()) && program.value().is_none_or(|program| known.runs(program))
             })
         });
         names.extend(known.filter_map(|known| known.name.parse().ok()));
@@ -49,12 +51,12 @@ pub fn only_generation(generation: &Generation, services: &BTreeSet<ServiceName>
     only.services.retain(|name, _| services.contains(name));
     let units: BTreeMap<_, _> = programs(&only)
         .filter(|(unit, _)| {
-            is_gated(&only, unit) || known_by_unit(unit).any(|known| services.contains(known.name))
+            is_gated(&only, unit) || known_by_unit(unit.as_str()).any(|known| services.contains(known.name))
         })
         .map(|(unit, program)| (unit.clone(), program.clone()))
         .collect();
     only.units = units;
-    only.others.clear();
+    only.others = UnitNames::default();
     only
 }
 
@@ -63,7 +65,7 @@ pub(super) fn programs(generation: &Generation) -> impl Iterator<Item = (&UnitNa
     generation
         .units
         .iter()
-        .filter(|(unit, _)| is_gated(generation, unit) || known_by_unit(unit).next().is_some())
+        .filter(|(unit, _)| is_gated(generation, unit) || known_by_unit(unit.as_str()).next().is_some())
 }
 
 fn is_gated(generation: &Generation, unit: &UnitName) -> bool {

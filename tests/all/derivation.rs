@@ -1,7 +1,7 @@
 //! A system that is not built yet is read as it is when it is built.
 
 use nixmig::generation::{ReadOptions, understand};
-use nixmig::model::{Generation, Setting};
+use nixmig::model::{Generation, Setting, UnitName};
 
 use crate::fixtures::fixtures;
 
@@ -37,7 +37,8 @@ fn assert_alike(name: &str, closure: &Generation, derivation: &Generation) {
             None => assert!(program.unknown().is_some(), "{name}: {unit}: {program:?}"),
         }
     }
-    for unit in derivation.units.keys().chain(&derivation.others) {
+    let seen = derivation.units.keys().map(UnitName::as_str);
+    for unit in seen.chain(derivation.others.iter()) {
         let there = closure.units.contains_key(unit) || closure.others.contains(unit);
         assert!(there, "{name}: {unit}");
     }

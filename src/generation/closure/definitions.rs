@@ -32,15 +32,13 @@ pub fn definitions(closure: &Closure, options: &ReadOptions) -> Result<Definitio
     let directory = Directory::open(&root, &system)?;
     let toplevel = root.inner(&system).to_string_lossy().into_owned();
     let mut services = BTreeMap::new();
-    let gates: BTreeMap<_, _> = directory
-        .names()
-        .filter_map(|unit| Some((unit, unit.gated_service()?)))
-        .collect();
-    for (unit, service) in gates {
-        let Some(Entry::Unit) = directory.entry(unit) else {
+    let gates: BTreeSet<_> = directory.names().filter_map(ServiceName::of_gate).collect();
+    for service in gates {
+        let unit = service.gate();
+        let Some(Entry::Unit) = directory.entry(&unit) else {
             continue;
         };
-        let file = directory.text(unit)?;
+        let file = directory.text(&unit)?;
         // An empty file is as good as a link to /dev/null, and a unit without our keys is somebody else's.
         if file.bytes.is_empty() || gate::read(&service, &file.file, &file.bytes)?.is_none() {
             continue;

@@ -11,12 +11,12 @@ mod scripts;
 mod toplevel;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use crate::model::{Generation, Kind, Program, Release, Setting, UnitName};
+use crate::model::{Generation, Kind, Program, Release, Setting, UnitName, UnitNames};
 
 use super::ReadOptions;
 use super::programs::Sought;
@@ -123,8 +123,10 @@ struct Directory<'r> {
     root: &'r Root,
     place: PathBuf,
     open: OwnedFd,
-    /// Those of `.service` units.
-    names: HashSet<UnitName>,
+    /// Those of `.service` units, and of [`Self::instances`].
+    names: UnitNames,
+    /// Instances of templates that are there, which have drop-ins and no file of their own.
+    instances: BTreeSet<UnitName>,
     /// The names before the `.d` of directories of drop-ins.
     drop_ins: BTreeSet<String>,
     /// The targets of those units that were looked at, where they are links: each is looked at more than once.
@@ -148,29 +150,32 @@ impl<'r> Directory<'r> {
             },
         };
         let open = list::open(&place).map_err(io)?;
-        let mut names = Vec::new();
+        let mut names = UnitNames::default();
         let mut drop_ins = BTreeSet::new();
         list::names(&open, &place, |name| {
             let drop_in = name.strip_suffix(".d");
             if let Some(unit) = drop_in.filter(|unit| unit.ends_with(".service") || *unit == "service") {
                 drop_ins.insert(unit.to_owned());
             } else if name.ends_with(".service") {
-                names.extend(name.parse::<UnitName>());
+                names.push(name);
             }
         })
         .map_err(io)?;
-        let mut names: HashSet<_> = names.into_iter().collect();
         let instances = drop_ins.iter().filter_map(|unit| {
             let unit: UnitName = unit.parse().ok()?;
-            names.contains(&unit.template()?).then_some(unit)
+            let template = unit.template()?;
+            (names.contains(template.as_str()) && !names.contains(unit.as_str())).then_some(unit)
         });
-        let instances: Vec<_> = instances.collect();
-        names.extend(instances);
+        let instances: BTreeSet<_> = instances.collect();
+        for unit in &instances {
+            names.push(unit.as_str());
+        }
         Ok(Self {
             root,
             place,
             open,
             names,
+            instances,
             drop_ins,
             links: RefCell::default(),
         })
@@ -213,25 +218,30 @@ impl<'r> Directory<'r> {
 impl Units for Directory<'_> {
     type Error = ClosureError;
 
-    fn names(&self) -> impl Iterator<Item = &UnitName> {
+    fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter()
     }
 
     /// By its link: NixOS links a disabled unit to `/dev/null` through a store path of its own, `…-disabled`, and writes an
     /// alias as a link to a name beside it (nixos/lib/systemd-lib.nix).
     fn entry(&self, unit: &UnitName) -> Option<Entry> {
-        if !self.names.contains(unit) {
+        if self.instances.contains(unit) {
+            return Some(Entry::Instance);
+        }
+        if !unit.as_str().ends_with(".service") {
             return None;
         }
         let target = match self.link(unit) {
             Ok(Some(target)) => target,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(Entry::Instance),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             // What is no link, or cannot be looked at, says so when it is read.
             Ok(None) | Err(_) => return Some(Entry::Unit),
         };
         let other = target.to_str().filter(|&target| target != unit.as_str());
-        if let Some(other) = other.and_then(|other| self.names.get(other)) {
-            return Some(Entry::Alias(other.clone()));
+        if let Some(other) = other.filter(|other| !other.contains('/') && self.names.contains(other))
+            && let Ok(other) = other.parse()
+        {
+            return Some(Entry::Alias(other));
         }
         let parent = target.parent().unwrap_or(Path::new(""));
         let disabled = || {

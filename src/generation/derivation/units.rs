@@ -108,7 +108,7 @@ impl<'s> SystemUnits<'s> {
             .collect();
         units.complete = known_services().iter().all(|known| {
             !brought.iter().any(|package| known.runs(package))
-                || units.entries.keys().any(|unit| known.has_unit(unit))
+                || units.entries.keys().any(|unit| known.has_unit(unit.as_str()))
         });
         units.packages = store_paths(command)
             .filter(|path| !path.name.starts_with(UNIT))
@@ -147,8 +147,8 @@ impl<'s> SystemUnits<'s> {
 impl Units for SystemUnits<'_> {
     type Error = DerivationError;
 
-    fn names(&self) -> impl Iterator<Item = &UnitName> {
-        self.entries.keys()
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(UnitName::as_str)
     }
 
     fn entry(&self, unit: &UnitName) -> Option<Entry> {

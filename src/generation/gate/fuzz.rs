@@ -237,8 +237,8 @@ struct Same<'b> {
 impl Units for Same<'_> {
     type Error = Box<GateError>;
 
-    fn names(&self) -> impl Iterator<Item = &UnitName> {
-        self.entries.keys()
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(UnitName::as_str)
     }
 
     fn entry(&self, unit: &UnitName) -> Option<units::Entry> {

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Units, find, parse, texts};
+use super::{Units, find, parse, parsed, texts};
 use crate::generation::gate;
-use crate::model::{Action, Migration, Part, Service, ServiceName, Setting, Unknown, Version};
+use crate::model::{Action, Migration, Part, Service, ServiceName, Setting, UnitName, Unknown, Version};
 
 /// Services whose gates are linked to `/dev/null`: their versions are in the units that they gate. A masked unit whose
 /// service no unit names was no gate.
@@ -14,7 +14,8 @@ pub(super) fn services<U: Units>(
 ) -> BTreeMap<ServiceName, Service> {
     let mut services = BTreeMap::<ServiceName, Service>::new();
     let mut unread = Vec::new();
-    for unit in units.names().collect::<BTreeSet<_>>() {
+    let names: BTreeSet<UnitName> = parsed(units.names()).collect();
+    for unit in &names {
         // An alias is met under its own name.
         let Some(found) = find(units, unit).filter(|found| found.unit == *unit) else {
             continue;

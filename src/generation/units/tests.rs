@@ -49,8 +49,8 @@ impl Memory {
 impl Units for Memory {
     type Error = MemoryError;
 
-    fn names(&self) -> impl Iterator<Item = &UnitName> {
-        self.entries.keys()
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(UnitName::as_str)
     }
 
     fn entry(&self, unit: &UnitName) -> Option<Entry> {

@@ -216,7 +216,7 @@ fn written_programs(programs: &BTreeMap<UnitName, Setting<Program>>) -> Value {
         let fits = |known: &&KnownService| {
             let named = |unknown: &Unknown| unknown.reason.contains(&format!("`{}`", known.name));
             let others = written.get(known.name);
-            known.has_unit(unit)
+            known.has_unit(unit.as_str())
                 && program.unknown().is_none_or(named)
                 && others.is_none_or(|(other, _)| *other == program)
         };

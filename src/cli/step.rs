@@ -20,11 +20,9 @@ pub(super) fn run(args: &Step) -> Result<Exit, Failure> {
     let unit = format!("{}{}.service", prefix(&args.service, &args.run), args.number);
     let executor = executor(&args.machine.memory)?.bound_to(unit.parse().ok());
     let follower = Follower::new();
-    // A record that is too new must not even get a lock's file.
-    nixmig::record::look(&place).map_err(Failure::record)?;
     let stopped = || executor.stopped().is_some();
     let mut lock = lock(&place, &args.service, Wait::Forever, &follower, &stopped).map_err(Failure::lock)?;
-    let mut record = Record::open(&place).map_err(Failure::record)?;
+    let mut record = Record::open_again(&place).map_err(Failure::record)?;
     let progress = Told::new(Path::new(DIRECTORY), &args.run, &follower);
     let mut engine = Engine {
         place: &place,

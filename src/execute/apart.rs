@@ -49,14 +49,12 @@ impl Engine<'_> {
             after: Vec::new(),
             mounts: vec![self.place.state_dir.clone(), self.place.backups()],
         };
-        for scene in &run.steps {
-            let phase = self
-                .phase(&run.id, scene.n)
-                .map_err(|problem| self.error(problem, Left::Open))?;
-            if phase != Phase::Finished {
-                links.steps.push(scene.at);
-            }
-        }
+        let steps = self
+            .recorded_steps(&run.id)
+            .map_err(|problem| self.error(problem, Left::Open))?;
+        let unfinished = run.steps.iter().zip(&steps);
+        let unfinished = unfinished.filter(|(_, step)| step.phase != Phase::Finished);
+        links.steps.extend(unfinished.map(|(scene, _)| scene.at));
         for known in run.known.values() {
             let required = known.gate.service.requires.value();
             links.after.extend(required.into_iter().flatten().cloned());
@@ -99,17 +97,16 @@ impl Engine<'_> {
         let Some(scene) = position.and_then(|position| open.steps.get(position)) else {
             return Err(self.error(Problem::Overtaken(run.clone()), Left::Untouched));
         };
-        let mut first = None;
-        for scene in &open.steps {
-            let step = self
-                .recorded_step(run, scene.n)
-                .map_err(|problem| self.error(problem, Left::Open))?;
-            if step.phase != Phase::Finished {
-                let fresh = matches!(step.phase, Phase::Planned | Phase::Restored) && step.backup.is_none();
-                first = (fresh && !step.failed).then_some(scene.n);
-                break;
-            }
-        }
+        let steps = self
+            .recorded_steps(run)
+            .map_err(|problem| self.error(problem, Left::Open))?;
+        let mut unfinished = open.steps.iter().zip(&steps);
+        let first = unfinished.find(|(_, step)| step.phase != Phase::Finished);
+        let first = first.filter(|(_, step)| {
+            let fresh = matches!(step.phase, Phase::Planned | Phase::Restored) && step.backup.is_none();
+            fresh && !step.failed
+        });
+        let first = first.map(|(scene, _)| scene.n);
         if first != Some(n) {
             // Whoever brought it there, or settles it, decides: it is not this step's to touch.
             return Err(self.error(Problem::Turn(scene.named()), Left::Open));

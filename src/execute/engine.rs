@@ -401,15 +401,17 @@ impl Engine<'_> {
 
     /// A step of an open run, as the record has it.
     pub(super) fn recorded_step(&self, run: &RunId, n: u32) -> Result<crate::model::RunStep, Problem> {
+        let steps = self.recorded_steps(run)?;
+        let step = usize::try_from(n).ok().and_then(|n| steps.into_iter().nth(n));
+        step.ok_or_else(|| Problem::Overtaken(run.clone()))
+    }
+
+    /// All steps of an open run, as the record has them.
+    pub(super) fn recorded_steps(&self, run: &RunId) -> Result<Vec<crate::model::RunStep>, Problem> {
         let view = self.record.view()?;
-        let (service, open) = view
-            .open_run(run)
-            .ok_or_else(|| Problem::Overtaken(run.clone()))?;
-        let step = usize::try_from(n).ok().and_then(|n| open.steps.get(n));
-        match step.filter(|_| service == self.service) {
-            Some(step) => Ok(step.clone()),
-            None => Err(Problem::Overtaken(run.clone())),
-        }
+        let open = view.open_run(run).filter(|(service, _)| *service == self.service);
+        let (_, open) = open.ok_or_else(|| Problem::Overtaken(run.clone()))?;
+        Ok(open.steps.clone())
     }
 
     pub(super) fn tell(&self, step: Option<StepAt>, happening: Happening<'_>) {

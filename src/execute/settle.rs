@@ -88,7 +88,7 @@ impl Engine<'_> {
             .find(|(_, step)| step.failed)
             .map(|(scene, _)| scene.n);
         if let Some((step, scene)) = last {
-            self.log_interruption(run, scene, step.phase)?;
+            self.log_interruption(run, scene, step.phase);
             if failed.is_none() && self.gave_up(run, scene, step)? {
                 failed = Some(scene.n);
             }
@@ -149,23 +149,22 @@ impl Engine<'_> {
         Ok(true)
     }
 
-    fn log_interruption(&mut self, run: &Run, scene: &Scene, phase: Phase) -> Result<(), Stuck> {
+    fn log_interruption(&mut self, run: &Run, scene: &Scene, phase: Phase) {
         let part = match phase {
             Phase::Begun => StepPart::Backup,
             Phase::BackedUp | Phase::Running => StepPart::Script,
             Phase::Restoring => StepPart::Restore,
             Phase::Planned | Phase::Finished | Phase::Failed | Phase::Restored | Phase::RestoreFailed => {
-                return Ok(());
+                return;
             }
         };
-        self.record.append(&[Event::PartEnded {
+        self.record.note(Event::PartEnded {
             run: run.id.clone(),
             n: scene.n,
             part,
             outcome: Outcome::Interrupted,
             milliseconds: 0,
             output: String::new(),
-        }])?;
-        Ok(())
+        });
     }
 }

@@ -56,24 +56,26 @@ impl Engine<'_> {
     /// Runs one step of an open run.
     pub(super) fn step(&mut self, run: &Run, step: &Scene) -> Result<(), Trouble> {
         let backup = self.prepare(run, step)?;
-        self.record.append(&[Event::StepBegun {
+        let mut events = vec![Event::StepBegun {
             run: run.id.clone(),
             n: step.n,
             backup: backup.clone(),
-        }])?;
-        self.at("step-begun", StepPart::Backup)?;
+        }];
         if let Some(backup) = &backup {
+            self.record.append(&events)?;
+            self.at("step-begun", StepPart::Backup)?;
             self.back_up(run, step, backup)?;
-            self.record.append(&[Event::BackupMade {
+            self.at("backup-made", StepPart::Backup)?;
+            events = vec![Event::BackupMade {
                 run: run.id.clone(),
                 n: step.n,
-            }])?;
-            self.at("backup-made", StepPart::Backup)?;
+            }];
         }
-        self.record.append(&[Event::ScriptBegun {
+        events.push(Event::ScriptBegun {
             run: run.id.clone(),
             n: step.n,
-        }])?;
+        });
+        self.record.append(&events)?;
         self.at("script-begun", StepPart::Script)?;
         let directory = backup.as_ref().map(|backup| backup.directory.as_str());
         self.part(run, step, Part::Script, StepPart::Script, directory)?;
@@ -164,7 +166,7 @@ impl Engine<'_> {
                     Err(BackupError::Stopped) => Outcome::Interrupted,
                     Err(error) => Outcome::Error(error.to_string()),
                 };
-                self.part_ended(run, step, StepPart::Backup, &outcome, begun.elapsed(), "")?;
+                self.part_ended(run, step, StepPart::Backup, &outcome, begun.elapsed(), "");
                 match outcome {
                     Outcome::Done => Ok(()),
                     Outcome::Interrupted => Err(Trouble::Interrupted(self.signal())),
@@ -222,7 +224,7 @@ impl Engine<'_> {
             }) => return Err(Trouble::Interrupted(signal)),
             Err(error) => return Err(Trouble::failed(of, &error)),
         };
-        self.part_ended(run, step, of, &ended.outcome, ended.elapsed, &ended.output)?;
+        self.part_ended(run, step, of, &ended.outcome, ended.elapsed, &ended.output);
         match ended.outcome {
             outcome if outcome.is_good() => Ok(()),
             Outcome::Interrupted => Err(Trouble::Interrupted(self.signal())),
@@ -271,7 +273,7 @@ impl Engine<'_> {
         Ok(ended)
     }
 
-    /// Tells and logs that a part of a step ended.
+    /// Tells that a part of a step ended, and notes it for the log.
     pub(super) fn part_ended(
         &mut self,
         run: &Run,
@@ -280,7 +282,7 @@ impl Engine<'_> {
         outcome: &Outcome,
         elapsed: Duration,
         output: &str,
-    ) -> Result<(), RecordError> {
+    ) {
         let words = outcome.to_string();
         let happening = Happening::Ended {
             part: part.name(),
@@ -289,14 +291,14 @@ impl Engine<'_> {
             elapsed,
         };
         self.tell(Some(step.at), happening);
-        self.record.append(&[Event::PartEnded {
+        self.record.note(Event::PartEnded {
             run: run.id.clone(),
             n: step.n,
             part,
             outcome: outcome.clone(),
             milliseconds: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             output: output.to_owned(),
-        }])
+        });
     }
 
     /// Has the state on disk, and records what is applied to it now: by this event, which is made of that, of the number of its

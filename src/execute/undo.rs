@@ -247,7 +247,7 @@ impl Engine<'_> {
                 }
             }
         };
-        self.part_ended(run, step, part, &outcome, elapsed, &output)?;
+        self.part_ended(run, step, part, &outcome, elapsed, &output);
         Ok(match outcome.is_good() {
             true => Ok(()),
             false => Err((outcome, output)),
@@ -294,8 +294,9 @@ impl Engine<'_> {
     /// Removes all backups of a run, and says so. They are removed first: a run that is open names what is left of them.
     pub(super) fn drop_backups(&mut self, run: &Run) -> Result<Vec<Event>, Problem> {
         let mut events = Vec::new();
-        for step in &run.steps {
-            if let Some(backup) = self.recorded_step(&run.id, step.n)?.backup {
+        let recorded = self.recorded_steps(&run.id)?;
+        for (step, recorded) in run.steps.iter().zip(recorded) {
+            if let Some(backup) = recorded.backup {
                 self.remove(&backup);
                 events.push(Event::BackupDropped {
                     run: run.id.clone(),

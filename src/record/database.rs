@@ -1,5 +1,6 @@
 //! Owns the database: making it, opening it for reading without leaving a trace, appending to it durably.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,10 +12,11 @@ use rustix::fs::{AtFlags, Mode, OFlags, Stat};
 use super::RecordId;
 use super::copy::copy;
 use super::event::Event;
-use super::fold::{self, Touched};
+use super::fold;
 use super::log::{self, Filter, Logged};
 use super::making::{self, APPLICATION, FORMAT, NIXMIG};
 use super::place::{RECORD, StateDir};
+use super::rows;
 use super::seal;
 use super::tables::{self, TableError};
 use super::view::View;
@@ -244,20 +246,42 @@ fn sound(connection: &Connection) -> Result<(), TableError> {
     }
 }
 
+type Seen = RefCell<Option<(i64, View)>>;
+
 /// The record, open for writing.
 #[derive(Debug)]
 pub struct Record {
     connection: Connection,
     path: PathBuf,
+    /// What is to be written with what is appended next, and when it was.
+    noted: Vec<(Event, Timestamp)>,
+    /// What was remembered when it was last looked at, and the change by others that it was after. None where that may not be
+    /// what is on disk.
+    seen: Seen,
 }
 
 impl Record {
-    /// Opens the record, and makes it where there is none, with all that it needs. A writer that died is cleaned up after.
+    /// Opens the record, and makes it where there is none, with all that it needs. A writer that died is cleaned up after. The
+    /// tables are held to the whole log, page by page.
     ///
     /// # Errors
     ///
     /// Fails where what is there cannot be trusted, and where nothing can be made or written.
     pub fn open(place: &Place) -> Result<Self, RecordError> {
+        Self::opened(place, verified)
+    }
+
+    /// Opens the record in the middle of a run, which whoever began it held to its log: the tables' seal is enough, and the log,
+    /// which every step makes longer, is not read.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`open`](Self::open) does.
+    pub fn open_again(place: &Place) -> Result<Self, RecordError> {
+        Self::opened(place, sealed)
+    }
+
+    fn opened(place: &Place, load: fn(&Connection) -> Result<View, TableError>) -> Result<Self, RecordError> {
         let dir = StateDir::make(&place.state_dir)?;
         let stat = match dir.file(RECORD)? {
             Some(stat) => stat,
@@ -277,14 +301,24 @@ impl Record {
         let path = dir.path.join(RECORD);
         let sqlite = |error| RecordError::sqlite(&path, error);
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(sqlite)?;
+        // A journal that stays has its header taken back: no directory changes, and its flushes are of a few pages alone.
+        connection
+            .pragma_update(None, "journal_mode", "PERSIST")
+            .map_err(sqlite)?;
         connection.execute_batch("BEGIN").map_err(sqlite)?;
         check(place, &connection, &path).map_err(|wrong| match wrong {
             Wrong::Table(error) => RecordError::table(&path, error),
             Wrong::Record(error) => error,
         })?;
-        verified(&connection).map_err(|error| RecordError::table(&path, error))?;
+        let view = load(&connection).map_err(|error| RecordError::table(&path, error))?;
+        let seen = (change(&connection).map_err(sqlite)?, view);
         connection.execute_batch("COMMIT").map_err(sqlite)?;
-        Ok(Self { connection, path })
+        Ok(Self {
+            connection,
+            path,
+            noted: Vec::new(),
+            seen: RefCell::new(Some(seen)),
+        })
     }
 
     /// What is remembered.
@@ -296,7 +330,8 @@ impl Record {
         self.connection
             .execute_batch("BEGIN")
             .map_err(|error| RecordError::sqlite(&self.path, error))?;
-        let view = tables::load(&self.connection).map_err(|error| RecordError::table(&self.path, error));
+        let view = current(&self.connection, &self.seen);
+        let view = view.map_err(|error| RecordError::table(&self.path, error));
         let ended = self.connection.execute_batch("COMMIT");
         let view = view?;
         ended.map_err(|error| RecordError::sqlite(&self.path, error))?;
@@ -312,7 +347,14 @@ impl Record {
         log::of_run(&self.connection, run).map_err(|error| RecordError::table(&self.path, error))
     }
 
-    /// Remembers that something happened: all of it or, after an error, nothing. It is on disk when this returns.
+    /// Remembers an event that changes nothing, once anything else is: it is told in the log with its own time, and lost if
+    /// this process ends before. Nothing may be decided by it alone.
+    pub fn note(&mut self, event: Event) {
+        self.noted.push((event, Timestamp::now()));
+    }
+
+    /// Remembers that something happened, and what was noted before: all of it or, after an error, nothing. It is on disk when
+    /// this returns.
     ///
     /// # Errors
     ///
@@ -320,44 +362,58 @@ impl Record {
     pub fn append(&mut self, events: &[Event]) -> Result<(), RecordError> {
         let path = self.path.clone();
         let sqlite = |error| RecordError::sqlite(&path, error);
+        let table = |error| RecordError::table(&path, error);
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(sqlite)?;
-        let mut view = tables::load(&transaction).map_err(|error| RecordError::table(&path, error))?;
+        let before = current(&transaction, &self.seen).map_err(table)?;
+        // Whatever fails from here on, it is read again.
+        let seen = self.seen.take();
+        let mut view = before.clone();
+        let add = |view: &mut View, event, service: Option<_>, at| {
+            view.events += 1;
+            view.last_event = at;
+            log::add(&transaction, event, service.as_ref(), at, NIXMIG).map_err(table)
+        };
+        for (event, at) in &self.noted {
+            // One that makes no sense any more must not keep others from being remembered.
+            if let Ok(service) = fold::apply(&mut view, event) {
+                add(&mut view, event, service, *at)?;
+            }
+        }
         let at = Timestamp::now();
         for event in events {
-            let touched = fold::apply(&mut view, event)?;
-            write(&transaction, &view, event, &touched, at, NIXMIG)
-                .map_err(|error| RecordError::table(&path, error))?;
+            let service = fold::apply(&mut view, event)?;
+            add(&mut view, event, service, at)?;
         }
-        seal::set(&transaction).map_err(|error| RecordError::table(&path, error))?;
+        rows::store(&transaction, &before, &view).map_err(sqlite)?;
+        seal::set(&transaction).map_err(table)?;
         crate::fault::point("record-written").map_err(|error| RecordError::io("written", &path, error))?;
-        transaction.commit().map_err(sqlite)
+        transaction.commit().map_err(sqlite)?;
+        self.noted.clear();
+        // SQLite does not count one's own changes.
+        self.seen = RefCell::new(seen.map(|(change, _)| (change, view)));
+        Ok(())
     }
 }
 
-/// Writes an event that was folded, and what it changed.
-pub(super) fn write(
-    connection: &Connection,
-    view: &View,
-    event: &Event,
-    touched: &Touched,
-    at: Timestamp,
-    nixmig: &str,
-) -> Result<(), TableError> {
-    let service = match touched {
-        Touched::Nothing(service) => service.as_ref(),
-        Touched::Service(service) => {
-            tables::store(connection, view, service)?;
-            Some(service)
-        }
-        Touched::All => {
-            for service in view.services.keys().chain(view.unmet.keys()) {
-                tables::store(connection, view, service)?;
-            }
-            None
-        }
-    };
-    log::add(connection, event, service, at, nixmig)
+/// What is remembered, read anew where others wrote since it was seen. To be asked within a transaction.
+fn current(connection: &Connection, seen: &Seen) -> Result<View, TableError> {
+    let change = change(connection)?;
+    let mut seen = seen.borrow_mut();
+    if let Some((after, view)) = &*seen
+        && *after == change
+    {
+        debug_assert_eq!(view, &tables::load(connection)?);
+        return Ok(view.clone());
+    }
+    let view = tables::load(connection)?;
+    *seen = Some((change, view.clone()));
+    Ok(view)
+}
+
+/// A number that is another one after others wrote (`PRAGMA data_version`).
+fn change(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "data_version", |row| row.get(0))
 }

@@ -90,29 +90,18 @@ pub enum EventError {
     },
 }
 
-/// What an event changed, so that only that is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Touched {
-    /// Nothing, though it may belong to a service.
-    Nothing(Option<ServiceName>),
-    /// What is remembered of one service.
-    Service(ServiceName),
-    /// What is remembered of all.
-    All,
-}
-
-/// Changes what is remembered by one event that is not `Made`.
+/// Changes what is remembered by one event that is not `Made`. The service that the event belongs to; none where it is of all.
 ///
 /// # Errors
 ///
 /// Fails where the event makes no sense. Nothing is changed then.
-pub(super) fn apply(view: &mut View, event: &Event) -> Result<Touched, EventError> {
+pub(super) fn apply(view: &mut View, event: &Event) -> Result<Option<ServiceName>, EventError> {
     match event {
         Event::Made { .. } => Err(EventError::Made),
-        Event::Rebuilt { complete: true, .. } => Ok(Touched::Nothing(None)),
+        Event::Rebuilt { complete: true, .. } => Ok(None),
         Event::Rebuilt { complete: false, .. } => {
             lose(view);
-            Ok(Touched::All)
+            Ok(None)
         }
         Event::Met {
             service,
@@ -168,7 +157,7 @@ pub(super) fn apply(view: &mut View, event: &Event) -> Result<Touched, EventErro
             if settled {
                 keep_current(view, service);
             }
-            Ok(Touched::Service(service.clone()))
+            Ok(Some(service.clone()))
         }
         Event::RunBegun {
             run,
@@ -194,7 +183,7 @@ pub(super) fn apply(view: &mut View, event: &Event) -> Result<Touched, EventErro
         } => {
             let accepted = (service.clone(), *version, (*direction).into(), *digest);
             view.acknowledged.insert(accepted);
-            Ok(Touched::Service(service.clone()))
+            Ok(Some(service.clone()))
         }
         Event::Held {
             service,
@@ -205,14 +194,14 @@ pub(super) fn apply(view: &mut View, event: &Event) -> Result<Touched, EventErro
                 recorded(view, service)?.held_for = Some(generation.clone());
             }
             held(view, service).extend(units.iter().cloned());
-            Ok(Touched::Service(service.clone()))
+            Ok(Some(service.clone()))
         }
         Event::Released { service } => {
             held(view, service).clear();
             if let Some(recorded) = view.services.get_mut(service) {
                 recorded.held_for = None;
             }
-            Ok(Touched::Service(service.clone()))
+            Ok(Some(service.clone()))
         }
         Event::Resumed { service, choice } => resume(view, service, choice),
         Event::Forgotten { service } => {
@@ -230,11 +219,11 @@ pub(super) fn apply(view: &mut View, event: &Event) -> Result<Touched, EventErro
                 ..Unmet::default()
             };
             view.unmet.insert(service.clone(), unmet);
-            Ok(Touched::Service(service.clone()))
+            Ok(Some(service.clone()))
         }
         Event::PackageRan { service, package } => {
             recorded(view, service)?.package = Some(package.clone());
-            Ok(Touched::Service(service.clone()))
+            Ok(Some(service.clone()))
         }
         Event::Found {
             service,
@@ -255,7 +244,7 @@ pub(super) fn apply(view: &mut View, event: &Event) -> Result<Touched, EventErro
                 let kept = view.definitions.entry(service.clone()).or_default();
                 kept.insert(definition.unit.clone(), definition.clone());
             }
-            Ok(Touched::Service(service.clone()))
+            Ok(Some(service.clone()))
         }
         Event::RunEnded { run, outcome } => run::end(view, run, *outcome),
         Event::StepBegun { run, n, .. }
@@ -341,7 +330,7 @@ fn set(
     sequence: u64,
     stamped: &[String],
     how: How,
-) -> Result<Touched, EventError> {
+) -> Result<Option<ServiceName>, EventError> {
     let is = view.sequence(service);
     if sequence <= is || i64::try_from(sequence).is_err() {
         return Err(EventError::Sequence {
@@ -370,10 +359,14 @@ fn set(
     recorded.applied = applied.collect();
     recorded.sequence = sequence;
     recorded.stamped = stamped.to_vec();
-    Ok(Touched::Service(service.clone()))
+    Ok(Some(service.clone()))
 }
 
-fn resume(view: &mut View, service: &ServiceName, choice: &Choice) -> Result<Touched, EventError> {
+fn resume(
+    view: &mut View,
+    service: &ServiceName,
+    choice: &Choice,
+) -> Result<Option<ServiceName>, EventError> {
     let known = recorded(view, service)?;
     let not_blocked = || EventError::NotBlocked(service.clone());
     match (choice, &known.block) {
@@ -395,5 +388,5 @@ fn resume(view: &mut View, service: &ServiceName, choice: &Choice) -> Result<Tou
         }
         _ => return Err(not_blocked()),
     }
-    Ok(Touched::Service(service.clone()))
+    Ok(Some(service.clone()))
 }

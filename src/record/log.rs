@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::RecordId;
 use super::event::Event;
-use super::fold::{self, Touched};
+use super::fold;
 use super::tables::TableError;
 use super::view::View;
 use crate::model::{RunId, ServiceName};
@@ -148,11 +148,7 @@ impl Replay {
                 None
             }
             (None, _) => return Err(wrong(&"a record begins with its making")),
-            (Some(view), event) => match fold::apply(view, event).map_err(|error| wrong(&error))? {
-                Touched::Nothing(service) => service,
-                Touched::All => None,
-                Touched::Service(service) => Some(service),
-            },
+            (Some(view), event) => fold::apply(view, event).map_err(|error| wrong(&error))?,
         };
         if service != logged.service {
             return Err(wrong(&"it is said to be of another service"));

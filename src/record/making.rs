@@ -6,11 +6,12 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::RecordError;
-use super::database::{connect, write};
+use super::database::connect;
 use super::event::Event;
 use super::fold;
 use super::log;
 use super::place::{JOURNAL, RECORD, StateDir, flush};
+use super::rows;
 use super::seal;
 use super::tables::{self, TableError};
 use super::view::View;
@@ -82,10 +83,13 @@ fn fill(connection: &mut Connection, events: &[Entry]) -> Result<(), TableError>
             }
             (None, _) => return Err(TableError::Row("a record begins with its making".to_owned())),
             (Some(view), event) => {
-                let touched = fold::apply(view, event).map_err(|error| TableError::Row(error.to_string()))?;
-                write(&transaction, view, event, &touched, *at, nixmig)?;
+                let service = fold::apply(view, event).map_err(|error| TableError::Row(error.to_string()))?;
+                log::add(&transaction, event, service.as_ref(), *at, nixmig)?;
             }
         }
+    }
+    if let Some(view) = view {
+        rows::store(&transaction, &View::new(view.id.clone(), view.last_event), &view)?;
     }
     seal::set(&transaction)?;
     Ok(transaction.commit()?)

@@ -18,6 +18,7 @@ mod parts;
 mod place;
 mod rebuild;
 pub mod roots;
+mod rows;
 mod seal;
 pub mod stamp;
 mod tables;

@@ -1,14 +1,13 @@
-//! Owns the tables: how what is remembered stands in them and is read from them. What an event means is in `fold`.
+//! Owns the tables: how what is remembered is read from them. `rows` writes them; what an event means is in `fold`.
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::RecordId;
-use super::view::{Acknowledgement, Unmet, View};
+use super::view::{Unmet, View};
 use crate::model::{
     Applied, Backup, BackupBy, Block, Definition, Digest, Direction, How, OpenRun, Phase, Recorded, RunStep,
     ServiceName,
@@ -64,7 +63,8 @@ fn backup(directory: Option<String>, by: Option<&str>) -> Result<Option<Backup>,
     }
 }
 
-fn backup_words(backup: Option<&Backup>) -> (Option<&str>, Option<&'static str>) {
+/// The words of a backup: where it is, and whose.
+pub(super) fn backup_words(backup: Option<&Backup>) -> (Option<&str>, Option<&'static str>) {
     let by = |backup: &Backup| match backup.by {
         BackupBy::Script => "script",
         BackupBy::Nixmig => "nixmig",
@@ -293,177 +293,6 @@ pub(super) fn store_id(connection: &Connection, id: &RecordId) -> rusqlite::Resu
     connection.execute(
         "INSERT INTO record (only, id, seal) VALUES (1, ?1, x'')",
         [id.as_str()],
-    )?;
-    Ok(())
-}
-
-/// Writes all that is remembered of one service in place of what was there.
-pub(super) fn store(connection: &Connection, view: &View, service: &ServiceName) -> rusqlite::Result<()> {
-    let name = service.as_str();
-    for table in [
-        "step",
-        "run",
-        "applied",
-        "block",
-        "held",
-        "directory",
-        "acknowledged",
-        "definition",
-        "service",
-    ] {
-        connection.execute(&format!("DELETE FROM {table} WHERE service = ?1"), [name])?;
-    }
-    let of_service = |(accepted, ..): &&Acknowledgement| accepted == service;
-    for (_, version, direction, digest) in view.acknowledged.iter().filter(of_service) {
-        connection.execute(
-            "INSERT INTO acknowledged (service, version, direction, digest) VALUES (?1, ?2, ?3, ?4)",
-            params![
-                name,
-                version.to_string(),
-                direction.name(),
-                // Part of the key, where NULL is equal to nothing.
-                digest.map(|digest| digest.to_string()).unwrap_or_default(),
-            ],
-        )?;
-    }
-    for definition in view
-        .definitions
-        .get(service)
-        .map(BTreeMap::values)
-        .into_iter()
-        .flatten()
-    {
-        connection.execute(
-            "INSERT INTO definition (service, unit, text, generation) VALUES (?1, ?2, ?3, ?4)",
-            [name, &definition.unit, &definition.text, &definition.generation],
-        )?;
-    }
-    let head = |known: bool, lost: bool, sequence: u64, recorded: Option<&Recorded>| {
-        let definition = recorded.and_then(|recorded| recorded.definition.as_ref());
-        connection.execute(
-            "INSERT INTO service (service, known, lost, sequence, package, definition, held_for) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![
-                name,
-                known,
-                lost,
-                sequence,
-                recorded.and_then(|recorded| recorded.package.as_deref()),
-                definition.map(|definition| definition.unit.as_str()),
-                recorded.and_then(|recorded| recorded.held_for.as_deref()),
-            ],
-        )
-    };
-    let (held, stamped, backups) = match (view.services.get(service), view.unmet.get(service)) {
-        (Some(recorded), _) => {
-            head(true, false, recorded.sequence, Some(recorded))?;
-            store_known(connection, name, recorded)?;
-            (&recorded.held, &recorded.stamped, [].as_slice())
-        }
-        (None, Some(unmet)) => {
-            head(false, unmet.lost, unmet.sequence, None)?;
-            (&unmet.held, &unmet.stamped, unmet.backups.as_slice())
-        }
-        (None, None) => return Ok(()),
-    };
-    for unit in held {
-        connection.execute(
-            "INSERT INTO held (service, unit) VALUES (?1, ?2)",
-            [name, unit.as_str()],
-        )?;
-    }
-    for (what, paths) in [("stamped", stamped.as_slice()), ("backup", backups)] {
-        for (position, path) in (0_i64..).zip(paths) {
-            connection.execute(
-                "INSERT INTO directory (service, what, position, path) VALUES (?1, ?2, ?3, ?4)",
-                params![name, what, position, path],
-            )?;
-        }
-    }
-    Ok(())
-}
-
-/// The rows that only a service has that the record knows.
-fn store_known(connection: &Connection, name: &str, recorded: &Recorded) -> rusqlite::Result<()> {
-    let before = recorded.open_run.as_ref().map(|open| open.before.as_slice());
-    for (moment, applied) in [
-        ("now", recorded.applied.as_slice()),
-        ("before", before.unwrap_or_default()),
-    ] {
-        for (position, applied) in (0_i64..).zip(applied) {
-            connection.execute(
-                "INSERT INTO applied (service, moment, position, version, how) VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![
-                    name,
-                    moment,
-                    position,
-                    applied.version.to_string(),
-                    applied.how.name()
-                ],
-            )?;
-        }
-    }
-    if let Some(open) = &recorded.open_run {
-        connection.execute(
-            "INSERT INTO run (service, run, generation, package) VALUES (?1, ?2, ?3, ?4)",
-            params![name, open.id.as_str(), open.generation, open.package],
-        )?;
-        for (n, step) in (0_i64..).zip(&open.steps) {
-            store_step(connection, name, n, step)?;
-        }
-    }
-    let (restored, direction, version, digest, run, backup) = match &recorded.block {
-        None => return Ok(()),
-        Some(Block::Restored {
-            direction,
-            version,
-            digest,
-            run,
-        }) => (true, direction, version, digest.as_ref(), run, None),
-        Some(Block::Unrestored {
-            direction,
-            version,
-            run,
-            backup,
-        }) => (false, direction, version, None, run, backup.as_ref()),
-    };
-    let (backup, backup_by) = backup_words(backup);
-    connection.execute(
-        "INSERT INTO block (service, restored, direction, version, digest, run, backup, backup_by) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        params![
-            name,
-            restored,
-            direction.name(),
-            version.to_string(),
-            digest.map(ToString::to_string),
-            run.as_str(),
-            backup,
-            backup_by,
-        ],
-    )?;
-    Ok(())
-}
-
-fn store_step(connection: &Connection, name: &str, n: i64, step: &RunStep) -> rusqlite::Result<()> {
-    let swallowed: Vec<_> = step.swallowed.iter().map(ToString::to_string).collect();
-    let (backup, backup_by) = backup_words(step.backup.as_ref());
-    connection.execute(
-        "INSERT INTO step (service, n, direction, version, swallowed, digest, unit, phase, begun, failed, backup, backup_by) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-        params![
-            name,
-            n,
-            step.direction.name(),
-            step.version.to_string(),
-            swallowed.join(" "),
-            step.digest.map(|digest| digest.to_string()),
-            step.unit,
-            step.phase.name(),
-            step.begun,
-            step.failed,
-            backup,
-            backup_by,
-        ],
     )?;
     Ok(())
 }

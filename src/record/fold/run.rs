@@ -3,7 +3,7 @@
 use super::super::event::Event;
 use super::super::parts::{RunOutcome, StepPart, StepRecord};
 use super::super::view::View;
-use super::{EventError, Touched, keep_current, open_error, recorded, set};
+use super::{EventError, keep_current, open_error, recorded, set};
 use crate::model::{Block, Direction, How, OpenRun, Phase, RunId, RunStep, ServiceName, Version};
 
 pub(super) fn begin(
@@ -13,7 +13,7 @@ pub(super) fn begin(
     (generation, package): (&str, Option<&str>),
     applied: &[Version],
     steps: &[StepRecord],
-) -> Result<Touched, EventError> {
+) -> Result<Option<ServiceName>, EventError> {
     if let Some((service, open)) = view.open_run(run) {
         return Err(open_error(service, open));
     }
@@ -53,10 +53,14 @@ pub(super) fn begin(
         package: package.map(str::to_owned),
         steps: steps.iter().map(planned).collect(),
     });
-    Ok(Touched::Service(service.clone()))
+    Ok(Some(service.clone()))
 }
 
-pub(super) fn end(view: &mut View, run: &RunId, outcome: RunOutcome) -> Result<Touched, EventError> {
+pub(super) fn end(
+    view: &mut View,
+    run: &RunId,
+    outcome: RunOutcome,
+) -> Result<Option<ServiceName>, EventError> {
     let not_open = || EventError::NotOpen(run.clone());
     let (service, open) = view.open_run(run).ok_or_else(not_open)?;
     let service = service.clone();
@@ -132,7 +136,7 @@ pub(super) fn end(view: &mut View, run: &RunId, outcome: RunOutcome) -> Result<T
     if known.open_run.is_none() {
         keep_current(view, &service);
     }
-    Ok(Touched::Service(service))
+    Ok(Some(service))
 }
 
 fn phase_error(run: &RunId, n: u32, phase: Phase, event: &'static str) -> EventError {
@@ -145,7 +149,12 @@ fn phase_error(run: &RunId, n: u32, phase: Phase, event: &'static str) -> EventE
 }
 
 /// Changes one step of an open run.
-pub(super) fn step(view: &mut View, run: &RunId, n: u32, event: &Event) -> Result<Touched, EventError> {
+pub(super) fn step(
+    view: &mut View,
+    run: &RunId,
+    n: u32,
+    event: &Event,
+) -> Result<Option<ServiceName>, EventError> {
     let no_step = || EventError::NoStep { run: run.clone(), n };
     let step = view.step(run, n).ok_or_else(no_step)?;
     let (service, open) = view.open_run(run).ok_or_else(no_step)?;
@@ -161,7 +170,7 @@ pub(super) fn step(view: &mut View, run: &RunId, n: u32, event: &Event) -> Resul
     let out_of_turn = || EventError::Turn { run: run.clone(), n };
     let phase = step.phase;
     let to = match (event, phase) {
-        (Event::PartEnded { .. }, _) => return Ok(Touched::Nothing(Some(service))),
+        (Event::PartEnded { .. }, _) => return Ok(Some(service)),
         (Event::StepBegun { .. }, Phase::Planned | Phase::Restored | Phase::Begun)
             if !step.failed && (phase != Phase::Begun || step.backup.is_none()) =>
         {
@@ -236,5 +245,5 @@ pub(super) fn step(view: &mut View, run: &RunId, n: u32, event: &Event) -> Resul
         Event::BackupDropped { .. } => step.backup = None,
         _ => {}
     }
-    Ok(Touched::Service(service))
+    Ok(Some(service))
 }

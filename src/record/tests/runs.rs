@@ -17,6 +17,46 @@ fn all_or_nothing_is_appended() {
 }
 
 #[test]
+fn what_is_noted_is_told_with_what_is_remembered_next() {
+    let (_root, place, mut record) = recorded(&begun(1));
+    let before = look(&place).unwrap();
+    let ended = |run, part| Event::PartEnded {
+        run,
+        n: 0,
+        part,
+        outcome: Outcome::Done,
+        milliseconds: 1,
+        output: String::new(),
+    };
+    record.note(ended(run(1), StepPart::Backup));
+    // Of a run that is not: others are remembered all the same.
+    record.note(ended(run(2), StepPart::Backup));
+    assert_eq!(look(&place).unwrap(), before);
+    // What cannot be remembered takes nothing of it away.
+    record.append(&[step_begun(7)]).unwrap_err();
+    assert_eq!(look(&place).unwrap(), before);
+    record.append(&[step_begun(0)]).unwrap();
+    record.append(&[]).unwrap();
+    drop(record);
+    let told = history(&place, &Filter::default()).unwrap();
+    let told: Vec<_> = told.iter().rev().take(2).map(|logged| &logged.event).collect();
+    assert_eq!(told, [&step_begun(0), &ended(run(1), StepPart::Backup)]);
+    assert!(Record::open(&place).is_ok());
+}
+
+#[test]
+fn what_another_remembered_meanwhile_is_seen() {
+    let (_root, place, mut record) = recorded(&begun(1));
+    let mut other = Record::open_again(&place).unwrap();
+    assert_eq!(other.view().unwrap(), record.view().unwrap());
+    record.append(&[step_begun(0)]).unwrap();
+    assert_eq!(other.view().unwrap(), record.view().unwrap());
+    other.append(&[met("wiki", &[], 1)]).unwrap();
+    assert_eq!(other.view().unwrap(), record.view().unwrap());
+    assert_eq!(Some(other.view().unwrap()), look(&place).unwrap());
+}
+
+#[test]
 fn a_unit_file_that_is_kept_again_is_of_the_generation_that_has_it_now() {
     let (_root, place, mut record) = recorded(&begun(1)[..2]);
     let mut again = definition(1);

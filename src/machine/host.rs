@@ -12,7 +12,6 @@ use jiff::{SignedDuration, Timestamp};
 use super::bootable::{Bootable, Bootables};
 use super::error::MachineError;
 use super::facts::Facts;
-use super::locks;
 use super::mounts::{Expected, Mounted};
 use super::runs;
 use crate::execute::Answer;
@@ -21,7 +20,7 @@ use crate::generation::closure::{ClosureError, Definitions};
 use crate::generation::{ReadError, ReadOptions, look_for, read_closure};
 use crate::model::{Definition, Generation, Kind, Recorded, RunId, ServiceName};
 use crate::plan::{self, Plan};
-use crate::record::{Place, View};
+use crate::record::{self, Place, View};
 
 /// How much the clock may be behind the record's last event: daylight saving that was set wrong, and no more.
 const SLACK: SignedDuration = SignedDuration::from_hours(1);
@@ -268,14 +267,14 @@ impl<'a> Host<'a> {
         target.services.keys().chain(recorded).cloned().collect()
     }
 
-    /// Whether somebody works on a service: walks its path, be it between two steps, or has its lock. Takes no lock.
+    /// Whether somebody works on a service: walks its path, be it between two steps, or has its lock.
     pub fn is_at_work(&self, name: &ServiceName) -> bool {
         self.walked.contains(name) || self.is_locked(name)
     }
 
-    /// Whether somebody has a service's lock right now, as the kernel's list of locks tells. Takes no lock.
+    /// Whether somebody has a service's lock right now.
     fn is_locked(&self, name: &ServiceName) -> bool {
-        locks::is_held(&self.options.place, name)
+        record::is_held(&self.options.place, name)
     }
 
     /// The toplevel that runs; none where none does.

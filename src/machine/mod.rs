@@ -9,7 +9,6 @@ mod error;
 mod facts;
 mod guards;
 mod host;
-mod locks;
 mod mounts;
 mod runs;
 mod state;

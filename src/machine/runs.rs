@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::host::Alive;
-use super::locks;
+
 use crate::model::{OpenRun, ServiceName};
 use crate::record::{self, Place, RecordError, View};
 
@@ -36,7 +36,7 @@ fn sort(
     let services = view.into_iter().flat_map(|view| view.services.keys());
     let open = services.filter_map(|name| Some((name, open(view, name)?)));
     let (walked, left): (Vec<_>, Vec<_>) =
-        open.partition(|(name, run)| locks::is_held(place, name) || alive(name, &run.id));
+        open.partition(|(name, run)| record::is_held(place, name) || alive(name, &run.id));
     let names = |runs: Vec<(&ServiceName, _)>| runs.into_iter().map(|(name, _)| name.clone()).collect();
     (names(walked), names(left))
 }

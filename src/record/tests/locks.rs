@@ -54,6 +54,29 @@ fn one_run_a_service() {
 }
 
 #[test]
+fn who_looks_sees_it_and_is_in_nobodys_way() {
+    let (_root, place) = place();
+    let db = service("db");
+    assert!(!is_held(&place, &db));
+    let looks = std::sync::atomic::AtomicBool::new(true);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            while looks.load(std::sync::atomic::Ordering::Relaxed) {
+                is_held(&place, &db);
+            }
+        });
+        for _ in 0..100 {
+            let lock = lock_service(&place, &db, Wait::Not, &mut never).unwrap();
+            assert!(is_held(&place, &db));
+            drop(lock);
+        }
+        looks.store(false, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert!(!is_held(&place, &db));
+    assert!(!is_held(&place, &service("wiki")));
+}
+
+#[test]
 fn rebuilding_is_alone() {
     let (_root, place) = place();
     let db = lock_service(&place, &service("db"), Wait::Not, &mut never).unwrap();

@@ -41,7 +41,8 @@ soak: ## bring a PostgreSQL up and down and kill it N times, whenever (make soak
 	NIXMIG_SOAK_ROUNDS=$(N) $(CARGO) test --locked --features faults --test all -- --nocapture --exact soak::whatever_is_killed_whenever_no_row_is_lost
 
 bench: ## compare side by side with what one would use instead, and print ratios
-	@scripts/need cargo nix git strace time unshare mount umount mkfs.ext4 mkfs.xfs mkfs.btrfs btrfs
+	@scripts/need cargo nix git strace time unshare mount umount mkfs.ext4 mkfs.xfs mkfs.btrfs btrfs \
+		systemd-nspawn debootstrap python3 nsenter
 	$(CARGO) bench --locked --bench side_by_side
 
 fuzz: ## have every reader read RUNS texts that nobody wrote (make fuzz RUNS=10000000)

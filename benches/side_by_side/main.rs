@@ -16,6 +16,7 @@ mod files;
 #[path = "../../tests/common/fixtures.rs"]
 mod fixtures;
 mod footprint;
+mod guests;
 mod host;
 #[path = "../../tests/common/images.rs"]
 mod images;
@@ -43,7 +44,7 @@ pub(crate) type Helper = fn(&Path) -> Outcome<()>;
 /// A part of the run, by how it is called; it may use a directory of its own.
 type Part = (&'static str, fn(&Path) -> Outcome<Vec<Comparison>>);
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 10] = [
     ("closure", |scratch| built::closures(fixtures()?, scratch)),
     ("derivation", |scratch| built::derivations(fixtures()?, scratch)),
     ("evaluation", |scratch| evaluation::compare(fixtures()?, scratch)),
@@ -51,6 +52,8 @@ const PARTS: [Part; 8] = [
     ("planning", planning::compare),
     ("machine", |scratch| host::plans(fixtures()?, scratch)),
     ("backup", backup::compare),
+    ("chain", guests::chains),
+    ("gate", guests::gates),
     ("footprint", footprint::measure),
 ];
 

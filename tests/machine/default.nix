@@ -9,10 +9,11 @@
 }:
 
 let
-  # Those that nixpkgs could have, and those that need what only this repository has.
+  # Those that nixpkgs could have, those that need what only this repository has, and those that measure.
   tests = [
     ../../nixpkgs-patches/nixos/tests/migrations
     ./scenarios
+    ../../benches/side_by_side/guests
   ];
 
   release = "25.11";

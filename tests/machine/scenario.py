@@ -15,11 +15,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
-# Those that nixpkgs could have, and those that need what only this repository has.
-SCENARIOS = [REPOSITORY / "nixpkgs-patches/nixos/tests/migrations", REPOSITORY / "tests/machine/scenarios"]
+# Those that nixpkgs could have, those that need what only this repository has, and those that measure.
+SCENARIOS = [
+    REPOSITORY / "nixpkgs-patches/nixos/tests/migrations",
+    REPOSITORY / "tests/machine/scenarios",
+    REPOSITORY / "benches/side_by_side/guests",
+]
 
 # What scenarios are made of, besides their own files.
 INPUTS = [
+    "benches/side_by_side/guests",
     "nixpkgs-patches/nixos/lib",
     "nixpkgs-patches/nixos/modules",
     "nixpkgs-patches/nixos/tests/migrations",

@@ -52,7 +52,7 @@ in
       import time
 
       count = ${toString count}
-      rounds = int(os.environ["NIXMIG_ROUNDS"])
+      rounds = int(os.environ.get("NIXMIG_ROUNDS", "3"))
       at = {"kept": "none", "loose": "none"}
 
 

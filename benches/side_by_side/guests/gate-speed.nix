@@ -25,7 +25,7 @@
     script = ''
       import os
 
-      rounds = int(os.environ["NIXMIG_ROUNDS"])
+      rounds = int(os.environ.get("NIXMIG_ROUNDS", "3"))
 
       switch("one")
       machine.succeed("mkdir -p /var/lib/kept", "nixmig migrate --stop", "nixmig stamp kept 2024-01-01")

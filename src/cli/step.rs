@@ -4,9 +4,11 @@ use std::path::Path;
 
 use nixmig::execute::chain::prefix;
 use nixmig::execute::follow::{DIRECTORY, Told};
-use nixmig::execute::{Engine, Executor as _, lock, occupancy};
-use nixmig::record::{Record, Wait};
+use nixmig::execute::{Engine, Executor as _, Problem, WalkError, lock_for_step, occupancy};
+use nixmig::record::LockError;
 use nixmig::report::StepFailed;
+use nixmig::systemd::SystemdExecutor;
+use sd_notify::NotifyState;
 
 use super::args::Step;
 use super::change::{executor, place};
@@ -21,8 +23,15 @@ pub(super) fn run(args: &Step) -> Result<Exit, Failure> {
     let executor = executor(&args.machine.memory)?.bound_to(unit.parse().ok());
     let follower = Follower::new();
     let stopped = || executor.stopped().is_some();
-    let mut lock = lock(&place, &args.service, Wait::Forever, &follower, &stopped).map_err(Failure::lock)?;
-    let mut record = Record::open_again(&place).map_err(Failure::record)?;
+    let had = lock_for_step(&place, &args.service, &args.run, &follower, &stopped);
+    let (mut record, mut lock) = match had {
+        // As if systemd had not started it yet.
+        Err(LockError::Stopped(_)) => {
+            not_begun(args, "it was told to end before its turn came");
+            return Ok(Exit::Fine);
+        }
+        had => had.map_err(Failure::lock)?,
+    };
     let progress = Told::new(Path::new(DIRECTORY), &args.run, &follower);
     let mut engine = Engine {
         place: &place,
@@ -33,17 +42,52 @@ pub(super) fn run(args: &Step) -> Result<Exit, Failure> {
         progress: &progress,
         cgroups: Path::new(occupancy::CGROUPS),
     };
-    Ok(match engine.step_of(&args.run, args.number.get() - 1) {
+    let turn = match engine.turn(&args.run, args.number.get() - 1) {
+        Ok(turn) => turn,
+        Err(error) => return Ok(out_of_turn(args, &error, &executor)),
+    };
+    // The unit of the next step starts, and waits for the lock: starting it takes longer than a step that has little to do.
+    if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
+        output::complain(&format!(
+            "systemd was not told that the step has begun: {error}\n"
+        ));
+    }
+    Ok(match engine.step_of(&turn) {
         Ok(_) => Exit::Fine,
+        Err(error) => failed(args, &error),
+    })
+}
+
+/// The step before this one is the one to look at: it failed, and this one would look as if it had, too.
+fn out_of_turn(args: &Step, error: &WalkError, executor: &SystemdExecutor) -> Exit {
+    if !matches!(*error.what, Problem::Overtaken(_) | Problem::Turn(_)) {
+        return failed(args, error);
+    }
+    not_begun(args, &error.to_string());
+    match executor.withdraw() {
+        Ok(true) => Exit::Fine,
+        Ok(false) => Exit::Resume,
         Err(error) => {
-            let failed = StepFailed {
-                service: args.service.to_string(),
-                reason: error.to_string(),
-                left: error.left.to_string(),
-                help: error.next(),
-            };
-            output::complain(&failed.write());
+            output::complain(&format!("{}: {error}\n", args.service));
             Exit::Resume
         }
-    })
+    }
+}
+
+fn not_begun(args: &Step, why: &str) {
+    output::complain(&format!(
+        "{}: step {} was not begun: {why}.\n",
+        args.service, args.number
+    ));
+}
+
+fn failed(args: &Step, error: &WalkError) -> Exit {
+    let failed = StepFailed {
+        service: args.service.to_string(),
+        reason: error.to_string(),
+        left: error.left.to_string(),
+        help: error.next(),
+    };
+    output::complain(&failed.write());
+    Exit::Resume
 }

@@ -34,6 +34,13 @@ impl Opened {
     }
 }
 
+/// The right to run a step: under the service's lock, its run is open and it is the next of it.
+#[derive(Debug)]
+pub struct Turn {
+    run: Run,
+    position: usize,
+}
+
 impl Engine<'_> {
     /// What is to be handed over of an open run: the steps that are not finished, and what they need of the machine.
     ///
@@ -80,43 +87,53 @@ impl Engine<'_> {
         self.error(problem, left)
     }
 
-    /// Runs one step of a recorded run, counted from 0; after the last one the run has arrived. None where others follow.
+    /// Makes sure that it is the turn of a step of a recorded run, counted from 0. Touches nothing.
     ///
     /// # Errors
     ///
-    /// Fails where the run is not open any more, where it is not that step's turn, and as [`walk`](Self::walk) does: then what the
-    /// run did is brought back.
-    pub fn step_of(&mut self, run: &RunId, n: u32) -> Result<Option<Arrival>, WalkError> {
+    /// Fails where the run is not open any more, where it is not that step's turn, and where the record cannot be read.
+    pub fn turn(&mut self, run: &RunId, n: u32) -> Result<Turn, WalkError> {
         let open = self
             .open_run()
             .map_err(|problem| self.error(problem, Left::Open))?;
         let Some(open) = open.filter(|open| open.id == *run) else {
             return Err(self.error(Problem::Overtaken(run.clone()), Left::Untouched));
         };
-        let position = open.steps.iter().position(|scene| scene.n == n);
-        let Some(scene) = position.and_then(|position| open.steps.get(position)) else {
+        let mut scenes = open.steps.iter().enumerate();
+        let Some((position, scene)) = scenes.find(|(_, scene)| scene.n == n) else {
             return Err(self.error(Problem::Overtaken(run.clone()), Left::Untouched));
         };
         let steps = self
             .recorded_steps(run)
             .map_err(|problem| self.error(problem, Left::Open))?;
-        let mut unfinished = open.steps.iter().zip(&steps);
-        let first = unfinished.find(|(_, step)| step.phase != Phase::Finished);
-        let first = first.filter(|(_, step)| {
+        let mut steps = steps.iter().enumerate();
+        let next = steps.find(|(_, step)| step.phase != Phase::Finished);
+        let next = next.filter(|(_, step)| {
             let fresh = matches!(step.phase, Phase::Planned | Phase::Restored) && step.backup.is_none();
             fresh && !step.failed
         });
-        let first = first.map(|(scene, _)| scene.n);
-        if first != Some(n) {
+        if next.is_none_or(|(next, _)| next != position) {
             // Whoever brought it there, or settles it, decides: it is not this step's to touch.
             return Err(self.error(Problem::Turn(scene.named()), Left::Open));
         }
         self.name_run(run);
-        if let Err(trouble) = self.step(&open, scene) {
-            return Err(self.undo(&open, scene, trouble));
+        Ok(Turn { run: open, position })
+    }
+
+    /// Runs a step whose turn it is; after the last one the run has arrived. None where others follow.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`walk`](Self::walk) does: then what the run did is brought back.
+    pub fn step_of(&mut self, turn: &Turn) -> Result<Option<Arrival>, WalkError> {
+        let open = &turn.run;
+        if let Some(scene) = open.steps.get(turn.position)
+            && let Err(trouble) = self.step(open, scene)
+        {
+            return Err(self.undo(open, scene, trouble));
         }
-        match open.steps.last().is_some_and(|last| last.n == n) {
-            true => self.arrive(&open).map(Some),
+        match turn.position + 1 == open.steps.len() {
+            true => self.arrive(open).map(Some),
             false => Ok(None),
         }
     }

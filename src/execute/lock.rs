@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::progress::{Happening, Progress, ProgressEvent};
-use crate::model::ServiceName;
-use crate::record::{Holder, LockError, Place, ServiceLock, Wait, lock_service};
+use crate::model::{RunId, ServiceName};
+use crate::record::{Holder, LockError, Place, Record, ServiceLock, Wait, lock_service, share_record};
 
 /// Takes the lock of a service, and says for whom it waits: the nixmig that holds it, else the scripts of one that is gone. `stopped` breaks the wait off.
 ///
@@ -20,13 +20,46 @@ pub fn lock(
     progress: &dyn Progress,
     stopped: &dyn Fn() -> bool,
 ) -> Result<ServiceLock, LockError> {
+    let mut waiting = waiting(place, service, None, progress, stopped);
+    lock_service(place, service, wait, &mut waiting)
+}
+
+/// The same for a step, which comes before its turn: the step before it is waited for in silence, and the record is opened
+/// meanwhile.
+///
+/// # Errors
+///
+/// Fails where the wait was broken off, where there cannot be a lock, and where the record cannot be used.
+pub fn lock_for_step(
+    place: &Place,
+    service: &ServiceName,
+    run: &RunId,
+    progress: &dyn Progress,
+    stopped: &dyn Fn() -> bool,
+) -> Result<(Record, ServiceLock), LockError> {
+    let mut waiting = waiting(place, service, Some(run), progress, stopped);
+    // Whoever has opened the record must not have it replaced.
+    let share = share_record(place, Wait::Forever, &mut waiting)?;
+    let record = Record::open_again(place, &share)?;
+    let lock = share.lock_service(service, Wait::Forever, &mut waiting)?;
+    Ok((record, lock))
+}
+
+fn waiting<'w>(
+    place: &'w Place,
+    service: &'w ServiceName,
+    own: Option<&'w RunId>,
+    progress: &'w dyn Progress,
+    stopped: &'w dyn Fn() -> bool,
+) -> impl FnMut(Option<&Holder>) -> ControlFlow<()> {
     let mut waits = None;
-    lock_service(place, service, wait, &mut |holder| {
+    move |holder| {
         if stopped() {
             return ControlFlow::Break(());
         }
         let holder = holder.filter(|holder| lives(holder));
-        if waits.as_ref() != Some(&holder.cloned()) {
+        let is_own = own.is_some() && holder.and_then(|holder| holder.run.as_ref()) == own;
+        if !is_own && waits.as_ref() != Some(&holder.cloned()) {
             let text = waits_for(place, service, holder);
             progress.event(&ProgressEvent {
                 service,
@@ -36,7 +69,7 @@ pub fn lock(
             waits = Some(holder.cloned());
         }
         ControlFlow::Continue(())
-    })
+    }
 }
 
 fn lives(holder: &Holder) -> bool {

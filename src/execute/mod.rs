@@ -25,7 +25,7 @@ mod step;
 mod undo;
 pub mod units;
 
-pub use apart::{Begun, Opened};
+pub use apart::{Begun, Opened, Turn};
 pub use definition::Known;
 pub use detect::{Answer, detect};
 pub use direct::DirectExecutor;
@@ -33,7 +33,7 @@ pub use engine::{Arrival, Engine, Walk};
 pub use environment::{Told, environment};
 pub use error::{Left, Named, Problem, WalkError};
 pub use guard::{Guarding, Spoken, named};
-pub use lock::lock;
+pub use lock::{lock, lock_for_step};
 pub use progress::{Happening, Progress, ProgressEvent, Silent, StepAt};
 pub use resume::{Accepted, Assumption, BroughtBack, Said};
 pub use script::{Ended, ExecuteError, Executor, ScriptError, ScriptJob, check};

@@ -322,7 +322,7 @@ impl Engine<'_> {
         let view = self.record.view()?;
         let sequence = view.next_sequence(self.service);
         let stamp = Stamp {
-            record: view.id,
+            record: view.id.clone(),
             sequence,
         };
         let stamped = stamp_all(&run.directories(step), &stamp, &|text: &str| {

@@ -143,7 +143,7 @@ impl Request<'_> {
     pub(super) fn tidy(&self, record: &Record, name: &ServiceName) {
         let tidied = || -> Result<(), MigrateError> {
             let host = (self.look)()?;
-            tidy(&host, &record.view()?, name)
+            tidy(&host, &*record.view()?, name)
         };
         if let Err(error) = tidied() {
             let text = format!("What is kept for older generations could not be tidied up: {error}.");

@@ -373,7 +373,10 @@ struct Stat {
 impl Stat {
     fn read(process: &std::path::Path) -> Option<Self> {
         let pid = process.file_name()?.to_str()?.parse().ok()?;
-        let stat = fs::read(process.join("stat")).ok()?;
+        // What is wanted stands at its beginning: a whole file, of whose length nothing is known, takes six calls.
+        let mut stat = [0; 256];
+        let length = fs::File::open(process.join("stat")).ok()?.read(&mut stat).ok()?;
+        let stat = stat.get(..length)?;
         // The name of the program, in parentheses, may hold any bytes.
         let name = stat.iter().rposition(|&byte| byte == b')')?;
         let rest = std::str::from_utf8(stat.get(name + 1..)?).ok()?;

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,9 +15,10 @@ use super::RecordId;
 use super::copy::copy;
 use super::event::Event;
 use super::fold;
+use super::lock::RecordShare;
 use super::log::{self, Filter, Logged};
 use super::making::{self, APPLICATION, FORMAT, NIXMIG};
-use super::place::{RECORD, StateDir};
+use super::place::{JOURNAL, RECORD, StateDir};
 use super::rows;
 use super::seal;
 use super::tables::{self, TableError};
@@ -180,8 +183,8 @@ fn readable(dir: &StateDir, stat: &Stat) -> Result<(), RecordError> {
 /// Opens a connection with the settings that every one has.
 pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(PATIENCE)?;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_handler(Some(waits))?;
     let synchronous = if crate::fault::flushes() { "EXTRA" } else { "OFF" };
     for (name, value) in [
         ("trusted_schema", "OFF"),
@@ -192,6 +195,16 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connect
         connection.pragma_update(None, name, value)?;
     }
     Ok(connection)
+}
+
+/// Sleeps until another is done with the database, which mostly takes less than a millisecond. Whether there is any patience left
+/// after so many times.
+fn waits(times: i32) -> bool {
+    const SOON: Duration = Duration::from_micros(200);
+    const LATER: Duration = Duration::from_millis(5);
+    let times = times.unsigned_abs();
+    thread::sleep(if times < 50 { SOON } else { LATER });
+    LATER.saturating_mul(times) < PATIENCE
 }
 
 /// What is wrong with a database.
@@ -246,17 +259,18 @@ fn sound(connection: &Connection) -> Result<(), TableError> {
     }
 }
 
-type Seen = RefCell<Option<(i64, View)>>;
+/// What was remembered when it was last looked at, and the change by others that it was after. None where that may not be what is
+/// on disk.
+type Seen = RefCell<Option<(i64, Arc<View>)>>;
 
 /// The record, open for writing.
 #[derive(Debug)]
 pub struct Record {
+    dir: StateDir,
     connection: Connection,
     path: PathBuf,
     /// What is to be written with what is appended next, and when it was.
     noted: Vec<(Event, Timestamp)>,
-    /// What was remembered when it was last looked at, and the change by others that it was after. None where that may not be
-    /// what is on disk.
     seen: Seen,
 }
 
@@ -268,21 +282,25 @@ impl Record {
     ///
     /// Fails where what is there cannot be trusted, and where nothing can be made or written.
     pub fn open(place: &Place) -> Result<Self, RecordError> {
-        Self::opened(place, verified)
+        Self::opened(place, StateDir::make(&place.state_dir)?, verified)
     }
 
     /// Opens the record in the middle of a run, which whoever began it held to its log: the tables' seal is enough, and the log,
-    /// which every step makes longer, is not read.
+    /// which every step makes longer, is not read. Whoever does so before its turn has a share in the record's lock: else the record
+    /// could be replaced meanwhile.
     ///
     /// # Errors
     ///
     /// Fails as [`open`](Self::open) does.
-    pub fn open_again(place: &Place) -> Result<Self, RecordError> {
-        Self::opened(place, sealed)
+    pub fn open_again(place: &Place, share: &RecordShare) -> Result<Self, RecordError> {
+        Self::opened(place, share.dir.again()?, sealed)
     }
 
-    fn opened(place: &Place, load: fn(&Connection) -> Result<View, TableError>) -> Result<Self, RecordError> {
-        let dir = StateDir::make(&place.state_dir)?;
+    fn opened(
+        place: &Place,
+        dir: StateDir,
+        load: fn(&Connection) -> Result<View, TableError>,
+    ) -> Result<Self, RecordError> {
         let stat = match dir.file(RECORD)? {
             Some(stat) => stat,
             None => {
@@ -311,9 +329,10 @@ impl Record {
             Wrong::Record(error) => error,
         })?;
         let view = load(&connection).map_err(|error| RecordError::table(&path, error))?;
-        let seen = (change(&connection).map_err(sqlite)?, view);
+        let seen = (change(&connection).map_err(sqlite)?, Arc::new(view));
         connection.execute_batch("COMMIT").map_err(sqlite)?;
         Ok(Self {
+            dir,
             connection,
             path,
             noted: Vec::new(),
@@ -326,14 +345,14 @@ impl Record {
     /// # Errors
     ///
     /// Fails where the tables cannot be read.
-    pub fn view(&self) -> Result<View, RecordError> {
+    pub fn view(&self) -> Result<Arc<View>, RecordError> {
         self.connection
             .execute_batch("BEGIN")
             .map_err(|error| RecordError::sqlite(&self.path, error))?;
         let view = current(&self.connection, &self.seen);
         let view = view.map_err(|error| RecordError::table(&self.path, error));
         let ended = self.connection.execute_batch("COMMIT");
-        let view = view?;
+        let (_, view) = view?;
         ended.map_err(|error| RecordError::sqlite(&self.path, error))?;
         Ok(view)
     }
@@ -367,10 +386,12 @@ impl Record {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(sqlite)?;
-        let before = current(&transaction, &self.seen).map_err(table)?;
+        let (change, before) = current(&transaction, &self.seen).map_err(table)?;
         // Whatever fails from here on, it is read again.
-        let seen = self.seen.take();
-        let mut view = before.clone();
+        self.seen.take();
+        // SQLite would flush the directory with every commit, since it does not know that its journal stays.
+        self.dir.keep(JOURNAL)?;
+        let mut view = (*before).clone();
         let add = |view: &mut View, event, service: Option<_>, at| {
             view.events += 1;
             view.last_event = at;
@@ -393,24 +414,22 @@ impl Record {
         transaction.commit().map_err(sqlite)?;
         self.noted.clear();
         // SQLite does not count one's own changes.
-        self.seen = RefCell::new(seen.map(|(change, _)| (change, view)));
+        self.seen = RefCell::new(Some((change, Arc::new(view))));
         Ok(())
     }
 }
 
 /// What is remembered, read anew where others wrote since it was seen. To be asked within a transaction.
-fn current(connection: &Connection, seen: &Seen) -> Result<View, TableError> {
+fn current(connection: &Connection, seen: &Seen) -> Result<(i64, Arc<View>), TableError> {
     let change = change(connection)?;
     let mut seen = seen.borrow_mut();
-    if let Some((after, view)) = &*seen
-        && *after == change
-    {
-        debug_assert_eq!(view, &tables::load(connection)?);
-        return Ok(view.clone());
+    match &*seen {
+        Some((after, view)) if *after == change => {
+            debug_assert_eq!(**view, tables::load(connection)?);
+            Ok((change, Arc::clone(view)))
+        }
+        _ => Ok(seen.insert((change, Arc::new(tables::load(connection)?))).clone()),
     }
-    let view = tables::load(connection)?;
-    *seen = Some((change, view.clone()));
-    Ok(view)
 }
 
 /// A number that is another one after others wrote (`PRAGMA data_version`).

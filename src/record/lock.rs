@@ -5,6 +5,7 @@ use std::fs::{File, TryLockError};
 use std::io::{Seek, Write};
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use crate::model::{RunId, ServiceName};
 /// The lock that all runs share. No service's can have its name.
 const RECORD: &str = "record";
 
-/// How long is slept between two tries.
+/// How often whoever waits is told for whom.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How often a lock is tried before it counts as held, and how long is slept in between: whoever only looks whether it is
@@ -80,6 +81,14 @@ pub struct ServiceLock {
     service: File,
 }
 
+/// A share in the lock of the record: it is not replaced meanwhile.
+#[derive(Debug)]
+pub struct RecordShare {
+    pub(super) dir: StateDir,
+    file: File,
+    begun: Instant,
+}
+
 /// The right to replace the record. No run goes on meanwhile.
 #[derive(Debug)]
 pub struct RecordLock(File);
@@ -119,29 +128,47 @@ pub fn lock_service(
     wait: Wait,
     waiting: &mut dyn FnMut(Option<&Holder>) -> ControlFlow<()>,
 ) -> Result<ServiceLock, LockError> {
+    share_record(place, wait, waiting)?.lock_service(service, wait, waiting)
+}
+
+/// Takes a share in the lock of the record, for who opens it before a service's turn comes. Makes the state directory where there
+/// is none.
+///
+/// # Errors
+///
+/// Fails where another has all of it for longer than is waited, and where there cannot be one.
+pub fn share_record(
+    place: &Place,
+    wait: Wait,
+    waiting: &mut dyn FnMut(Option<&Holder>) -> ControlFlow<()>,
+) -> Result<RecordShare, LockError> {
     let dir = StateDir::make(&place.state_dir)?;
-    let begun = Instant::now();
-    let record = open(&dir, RECORD)?;
-    take(
-        record.as_fd(),
-        || record.try_lock_shared(),
-        "the record",
-        (wait, begun),
-        waiting,
-    )?;
-    let mut service_lock = open(&dir, &format!("{service}.lock"))?;
-    take(
-        service_lock.as_fd(),
-        || service_lock.try_lock(),
-        service.as_str(),
-        (wait, begun),
-        waiting,
-    )?;
-    sign(&mut service_lock, None).map_err(|error| dir.io("written", "locks", error))?;
-    Ok(ServiceLock {
-        record,
-        service: service_lock,
-    })
+    let (file, begun) = (open(&dir, RECORD)?, Instant::now());
+    take(&file, Kind::Shared, "the record", (wait, begun), waiting)?;
+    Ok(RecordShare { dir, file, begun })
+}
+
+impl RecordShare {
+    /// Takes the lock of a service besides. Its wait began with that for the share.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`lock_service`] does.
+    pub fn lock_service(
+        self,
+        service: &ServiceName,
+        wait: Wait,
+        waiting: &mut dyn FnMut(Option<&Holder>) -> ControlFlow<()>,
+    ) -> Result<ServiceLock, LockError> {
+        let mut lock = ServiceLock {
+            record: self.file,
+            service: open(&self.dir, &format!("{service}.lock"))?,
+        };
+        let wait = (wait, self.begun);
+        take(&lock.service, Kind::Alone, service.as_str(), wait, waiting)?;
+        sign(&mut lock.service, None).map_err(|error| self.dir.io("written", "locks", error))?;
+        Ok(lock)
+    }
 }
 
 /// Takes the lock of the record, alone. Makes the state directory where there is none.
@@ -157,8 +184,8 @@ pub fn lock_record(
     let dir = StateDir::make(&place.state_dir)?;
     let record = open(&dir, RECORD)?;
     take(
-        record.as_fd(),
-        || record.try_lock(),
+        &record,
+        Kind::Alone,
         "the record",
         (wait, Instant::now()),
         waiting,
@@ -199,42 +226,107 @@ fn open(dir: &StateDir, name: &str) -> Result<File, RecordError> {
     Ok(File::from(file))
 }
 
+/// How much of a lock is wanted.
+#[derive(Clone, Copy)]
+enum Kind {
+    Shared,
+    Alone,
+}
+
+impl Kind {
+    fn try_lock(self, file: &File) -> Result<(), TryLockError> {
+        match self {
+            Self::Shared => file.try_lock_shared(),
+            Self::Alone => file.try_lock(),
+        }
+    }
+
+    /// Waits for as long as it takes.
+    fn lock(self, file: &File) -> std::io::Result<()> {
+        loop {
+            let locked = match self {
+                Self::Shared => file.lock_shared(),
+                Self::Alone => file.lock(),
+            };
+            match locked {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                locked => return locked,
+            }
+        }
+    }
+}
+
 fn take(
-    file: BorrowedFd<'_>,
-    lock: impl Fn() -> Result<(), TryLockError>,
+    file: &File,
+    kind: Kind,
     what: &str,
     (wait, begun): (Wait, Instant),
     waiting: &mut dyn FnMut(Option<&Holder>) -> ControlFlow<()>,
 ) -> Result<(), LockError> {
-    let mut glances = 0;
-    loop {
-        match lock() {
+    let failed = |error| RecordError::io("locked", what.as_ref(), error);
+    let glances = if wait == Wait::Forever { 0 } else { GLANCES };
+    for glance in 0..=glances {
+        match kind.try_lock(file) {
             Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if glances < GLANCES => {
-                glances += 1;
-                thread::sleep(GLANCE);
-                continue;
-            }
-            Err(TryLockError::WouldBlock) => glances = 0,
-            Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(TryLockError::Error(error)) => {
-                return Err(RecordError::io("locked", what.as_ref(), error).into());
-            }
+            Err(TryLockError::WouldBlock) if glance == glances => {}
+            Err(TryLockError::WouldBlock) => thread::sleep(GLANCE),
+            Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(TryLockError::Error(error)) => return Err(failed(error).into()),
         }
-        let holder = holder(file);
-        let over = match wait {
-            Wait::Not => true,
-            Wait::Until(limit) => begun.elapsed() >= limit,
-            Wait::Forever => false,
+    }
+    let queued = match wait {
+        Wait::Not => None,
+        Wait::Until(_) | Wait::Forever => Some(Queued::begin(file, kind).map_err(failed)?),
+    };
+    // It may be somebody who only looks.
+    if let (Wait::Forever, Some(queued)) = (wait, &queued)
+        && queued.sleep(GLANCE * GLANCES).map_err(failed)?.is_some()
+    {
+        return Ok(());
+    }
+    loop {
+        let holder = holder(file.as_fd());
+        let queued = match (wait, &queued) {
+            (Wait::Until(limit), Some(queued)) if begun.elapsed() < limit => queued,
+            (Wait::Forever, Some(queued)) => queued,
+            _ => {
+                let what = what.to_owned();
+                return Err(LockError::Held { what, holder });
+            }
         };
-        let what = what.to_owned();
-        if over {
-            return Err(LockError::Held { what, holder });
-        }
         if waiting(holder.as_ref()).is_break() {
-            return Err(LockError::Stopped(what));
+            return Err(LockError::Stopped(what.to_owned()));
         }
-        thread::sleep(PAUSE);
+        if queued.sleep(PAUSE).map_err(failed)?.is_some() {
+            return Ok(());
+        }
+    }
+}
+
+/// A place in the kernel's queue for a lock. It is a thread that sleeps there, for that can neither be ended after a while nor hear
+/// that nixmig is told to end. Where nobody waits for it any more, the lock is let go as soon as it is had.
+struct Queued(Receiver<std::io::Result<()>>);
+
+impl Queued {
+    fn begin(file: &File, kind: Kind) -> std::io::Result<Self> {
+        let file = file.try_clone()?;
+        let (tell, had) = sync_channel(1);
+        thread::Builder::new().spawn(move || {
+            let locked = kind.lock(&file);
+            // Before it is told: whoever lets go of the lock then has let go of all of it.
+            drop(file);
+            let _ = tell.send(locked);
+        })?;
+        Ok(Self(had))
+    }
+
+    /// Sleeps until the lock is had, and no longer than that: none then.
+    fn sleep(&self, longest: Duration) -> std::io::Result<Option<()>> {
+        match self.0.recv_timeout(longest) {
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Ok(locked) => locked.map(Some),
+            Err(RecvTimeoutError::Disconnected) => Err(std::io::Error::other("its thread has ended")),
+        }
     }
 }
 

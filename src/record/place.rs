@@ -190,6 +190,30 @@ impl StateDir {
         Ok(Some(stat))
     }
 
+    /// Makes sure that a file is there, and its name on disk, before anything in it counts.
+    pub(super) fn keep(&self, name: &str) -> Result<(), RecordError> {
+        match self.file(name)? {
+            // Whoever wrote to it has been here before.
+            Some(stat) if stat.st_size > 0 => return Ok(()),
+            Some(_) => {}
+            None => {
+                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let made = rustix::fs::openat(&self.fd, name, flags, Mode::from_raw_mode(0o600));
+                drop(made.map_err(|error| self.io("made", name, error))?);
+            }
+        }
+        flush(self, &self.path)
+    }
+
+    /// The same once more.
+    pub(super) fn again(&self) -> Result<Self, RecordError> {
+        let fd = self.fd.try_clone();
+        Ok(Self {
+            fd: fd.map_err(|error| self.io("opened", "", error))?,
+            path: self.path.clone(),
+        })
+    }
+
     /// An error of the system with something in it.
     pub(super) fn io(
         &self,

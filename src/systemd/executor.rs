@@ -60,6 +60,27 @@ impl SystemdExecutor {
         Self { step, ..self }
     }
 
+    /// Has systemd stop the unit that this is the process of, and waits until it is told to end: a unit that has nothing to do does
+    /// not fail for that, and those that wait for it are called off. Whether that came about.
+    ///
+    /// # Errors
+    ///
+    /// Fails where systemd does not do it.
+    pub fn withdraw(&self) -> Result<bool, UnitsError> {
+        // systemd.exec(5): which process systemd started, for who may have its environment only.
+        let started = std::env::var("SYSTEMD_EXEC_PID").ok();
+        let is_own = started.and_then(|pid| pid.parse().ok()) == Some(std::process::id());
+        let (Some(systemd), Some(step), true) = (&self.systemd, &self.step, is_own) else {
+            return Ok(false);
+        };
+        systemd.call_off(step)?;
+        let begun = Instant::now();
+        while self.stopped().is_none() && begun.elapsed() < RUMOUR {
+            thread::sleep(PAUSE);
+        }
+        Ok(self.stopped().is_some())
+    }
+
     /// Whether systemd is ending the unit that this is the process of.
     fn is_being_stopped(&self, systemd: &Manager) -> bool {
         let state = self.step.as_ref().and_then(|step| systemd.state(step).ok());

@@ -150,6 +150,13 @@ impl Manager {
             .map(drop)
     }
 
+    /// Stops a unit and all that need it, without waiting for that.
+    pub(super) fn call_off(&self, unit: &UnitName) -> Result<(), UnitsError> {
+        let doing = format!("stop {unit}");
+        self.call(&doing, "StopUnit", &[text(unit.as_str()), text("replace")])
+            .map(drop)
+    }
+
     /// Forgets the scripts of a step that failed when nobody was there any more to see that.
     pub(super) fn forget_scripts(&self, step: &str) -> Result<(), UnitsError> {
         for unit in self.list(&format!("{step}{SCRIPT}*.service"))? {

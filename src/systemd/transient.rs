@@ -87,9 +87,12 @@ fn properties(
         step.direction.name(),
         step.version
     );
+    // The next one starts when this one says that its turn has come, and waits for its own. Nobody is told that a run is over before
+    // it is.
+    let is_last = links.steps.last() == Some(step);
     let mut properties = vec![
         ("Description", Value::Text(description)),
-        ("Type", text("oneshot")),
+        ("Type", text(if is_last { "oneshot" } else { "notify" })),
         ("ExecStart", Value::Array("(sasb)".to_owned(), vec![start])),
         ("TimeoutStartUSec", Value::Long(u64::MAX)),
         // nixmig is told to end and ends its script; else one that ignores that would hang the stop.
@@ -179,6 +182,13 @@ mod tests {
         ];
         assert_eq!(property(&arguments[2], "After"), Some(&Value::texts(after)));
         assert_eq!(property(&others[0].parts()[1], "Requires"), None);
+        for (properties, is) in [
+            (&arguments[2], "oneshot"),
+            (&others[0].parts()[1], "notify"),
+            (&others[1].parts()[1], "notify"),
+        ] {
+            assert_eq!(property(properties, "Type"), Some(&Value::Text(is.to_owned())));
+        }
         assert_eq!(
             property(&arguments[2], "RequiresMountsFor"),
             Some(&Value::texts(["/var/lib/db"]))

@@ -85,12 +85,11 @@ in
           return round(len(begun) / count)
 
 
-      def least(name: str, flushes: int) -> None:
-          """Makes a chain of oneshots that append to a file and flush so often."""
-          dd = f"/bin/dd if=/dev/zero of=/var/lib/least bs=64 count={flushes} oflag=append,dsync conv=notrunc status=none"
+      def least(name: str, program: str) -> None:
+          """Makes a chain of oneshots."""
           for n in range(1, count + 1):
               before = f"Requires=least-{name}-{n - 1}.service\nAfter=least-{name}-{n - 1}.service\n" if n > 1 else ""
-              unit = f"[Unit]\nDefaultDependencies=no\n{before}[Service]\nType=oneshot\nExecStart={dd}\n"
+              unit = f"[Unit]\nDefaultDependencies=no\n{before}[Service]\nType=oneshot\nExecStart={program}\n"
               (machine.guest.shared / f"least-{name}-{n}.service").write_text(unit)
 
 
@@ -100,8 +99,13 @@ in
       machine.succeed("nixmig stamp loose none", "mkdir -p /var/lib/kept", "nixmig migrate --stop")
       for name in at:
           found = flushes(name)
-          least(name, found)
+          # They append to a file, and flush as often.
+          least(
+              name,
+              f"/bin/dd if=/dev/zero of=/var/lib/least bs=64 count={found} oflag=append,dsync conv=notrunc status=none",
+          )
           print(f"number {name}-flushes {found}", flush=True)
+      least("bare", "/bin/true")
       machine.succeed("cp /tmp/shared/least-* /run/systemd/system", "systemctl daemon-reload")
 
       contenders = {
@@ -109,6 +113,7 @@ in
           "kept-least": lambda: times(f"systemctl start least-kept-{count}.service"),
           "loose": lambda: walk("loose"),
           "loose-least": lambda: times(f"systemctl start least-loose-{count}.service"),
+          "bare": lambda: times(f"systemctl start least-bare-{count}.service"),
           "apart": lambda: times(f"for n in $(seq {count}); do systemd-run --quiet --wait --collect /bin/true; done"),
       }
       for round in range(-1, rounds):

@@ -37,7 +37,7 @@ impl Machine {
     }
 
     fn step_of(&self, run: &crate::model::RunId, n: u32) -> Result<Option<Arrival>, WalkError> {
-        self.with(&Silent, |engine| engine.step_of(run, n))
+        self.with(&Silent, |engine| engine.step_of(&engine.turn(run, n)?))
     }
 
     fn ended(&self, run: &crate::model::RunId) -> Result<Arrival, WalkError> {
@@ -154,7 +154,7 @@ fn a_step_whose_process_died_is_nobodys_but_the_settlers() {
     machine.step_of(&run, 0).unwrap();
     // Killed in its second step, after its script.
     let ears = Ears::new(4);
-    let killed = || machine.with(&ears, |engine| engine.step_of(&run, 1));
+    let killed = || machine.with(&ears, |engine| engine.step_of(&engine.turn(&run, 1)?));
     catch_unwind(AssertUnwindSafe(killed)).unwrap_err();
     assert_eq!(
         machine.recorded().open_run.unwrap().steps[1].phase,

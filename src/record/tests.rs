@@ -74,7 +74,7 @@ proptest! {
             record.append(events).unwrap();
         }
         let view = look(&place).unwrap().unwrap();
-        prop_assert_eq!(&view, &record.view().unwrap());
+        prop_assert_eq!(&view, &*record.view().unwrap());
         folded.id = view.id.clone();
         folded.events = view.events;
         folded.last_event = view.last_event;
@@ -360,7 +360,32 @@ fn makers_at_the_same_time_agree() {
         .map(|entry| entry.unwrap().file_name())
         .collect();
     names.sort();
-    assert_eq!(names, ["backups", "locks", "record.sqlite"]);
+    assert_eq!(
+        names,
+        ["backups", "locks", "record.sqlite", "record.sqlite-journal"]
+    );
+}
+
+#[test]
+fn a_journal_that_somebody_removed_is_made_again_and_stays() {
+    let (_root, place, mut record) = recorded(&[]);
+    let journal = place.state_dir.join("record.sqlite-journal");
+    for n in 1..3 {
+        record.append(&[met(&format!("s{n}"), &[], n)]).unwrap();
+        let metadata = fs::metadata(&journal).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o7777, 0o600);
+        assert!(metadata.len() > 0);
+        fs::remove_file(&journal).unwrap();
+    }
+    // Nothing that leads elsewhere is written to.
+    let elsewhere = place.state_dir.join("elsewhere");
+    fs::write(&elsewhere, "").unwrap();
+    symlink(&elsewhere, &journal).unwrap();
+    assert!(record.append(&[met("s3", &[], 3)]).is_err());
+    fs::remove_file(&journal).unwrap();
+    record.append(&[met("s3", &[], 3)]).unwrap();
+    assert_eq!(fs::read(&elsewhere).unwrap(), b"");
+    assert_eq!(look(&place).unwrap().unwrap().services.len(), 3);
 }
 
 #[test]

@@ -5,6 +5,12 @@ use std::os::unix::fs::symlink;
 use super::*;
 use crate::execute::chain::Links;
 
+/// A step as its process runs it.
+fn step_of(engine: &mut Engine<'_>, run: &crate::model::RunId, n: u32) -> Result<Option<Arrival>, WalkError> {
+    let turn = engine.turn(run, n)?;
+    engine.step_of(&turn)
+}
+
 impl Machine {
     /// Begins a run; its id and the steps that are to be handed over, counted from 1.
     fn begin(&self, to: &Generation) -> Result<(crate::model::RunId, Vec<usize>), WalkError> {
@@ -37,7 +43,7 @@ impl Machine {
     }
 
     fn step_of(&self, run: &crate::model::RunId, n: u32) -> Result<Option<Arrival>, WalkError> {
-        self.with(&Silent, |engine| engine.step_of(&engine.turn(run, n)?))
+        self.with(&Silent, |engine| step_of(engine, run, n))
     }
 
     fn ended(&self, run: &crate::model::RunId) -> Result<Arrival, WalkError> {
@@ -154,7 +160,7 @@ fn a_step_whose_process_died_is_nobodys_but_the_settlers() {
     machine.step_of(&run, 0).unwrap();
     // Killed in its second step, after its script.
     let ears = Ears::new(4);
-    let killed = || machine.with(&ears, |engine| engine.step_of(&engine.turn(&run, 1)?));
+    let killed = || machine.with(&ears, |engine| step_of(engine, &run, 1));
     catch_unwind(AssertUnwindSafe(killed)).unwrap_err();
     assert_eq!(
         machine.recorded().open_run.unwrap().steps[1].phase,

@@ -152,3 +152,55 @@ fn whatever_is_in_a_lock_is_no_more_than_words() {
         );
     }
 }
+
+#[test]
+fn who_waits_has_it_as_soon_as_it_is_let_go() {
+    let (_root, place) = place();
+    let db = service("db");
+    let first = lock_service(&place, &db, Wait::Not, &mut never).unwrap();
+    let (told, hears) = std::sync::mpsc::channel();
+    std::thread::scope(|threads| {
+        let waits = threads.spawn(|| {
+            let mut waiting = |_: Option<&Holder>| {
+                let _ = told.send(());
+                ControlFlow::Continue(())
+            };
+            lock_service(&place, &db, Wait::Forever, &mut waiting).unwrap();
+        });
+        hears.recv().unwrap();
+        drop(first);
+        waits.join().unwrap();
+    });
+    lock_service(&place, &db, Wait::Not, &mut never).unwrap();
+}
+
+#[test]
+fn who_gave_up_waiting_keeps_it_from_nobody() {
+    let (_root, place) = place();
+    let db = service("db");
+    let first = lock_service(&place, &db, Wait::Not, &mut never).unwrap();
+    for _ in 0..3 {
+        let mut at_once = |_: Option<&Holder>| ControlFlow::Break(());
+        let stopped = lock_service(&place, &db, Wait::Forever, &mut at_once);
+        assert!(matches!(stopped, Err(LockError::Stopped(_))));
+    }
+    drop(first);
+    // They stand in the queue, and each lets go as soon as it has the lock.
+    let wait = Wait::Until(Duration::from_secs(60));
+    let had = lock_service(&place, &db, wait, &mut |_| ControlFlow::Continue(())).unwrap();
+    assert!(is_held(&place, &db));
+    drop(had);
+    lock_service(&place, &db, Wait::Not, &mut never).unwrap();
+}
+
+#[test]
+fn a_share_keeps_the_record_from_being_replaced() {
+    let (_root, place) = place();
+    let share = share_record(&place, Wait::Not, &mut never).unwrap();
+    let record = || lock_record(&place, Wait::Not, &mut never);
+    assert!(matches!(record(), Err(LockError::Held { .. })));
+    let lock = share.lock_service(&service("db"), Wait::Not, &mut never).unwrap();
+    assert!(matches!(record(), Err(LockError::Held { .. })));
+    drop(lock);
+    record().unwrap();
+}

@@ -62,15 +62,35 @@ in
           machine.succeed("rm /run/pause/2*")
 
 
-      def steps() -> List[str]:
-          """The steps that are queued or at work."""
-          jobs = machine.succeed("systemctl list-jobs --no-legend --full").splitlines()
-          return [job for job in jobs if "migrate-shelf-" in job]
+      def steps() -> Dict[str, str]:
+          """The steps that are loaded, each by its number with its state."""
+          units = machine.succeed(
+              "systemctl list-units --all --plain --no-legend --full 'migrate-shelf-*-*.service'"
+          ).splitlines()
+          states = [unit.split()[:4] for unit in units]
+          return {name.removesuffix(".service").rsplit("-", 1)[1]: active for name, _, active, _ in states}
+
+
+      # The second is there before its turn.
+      WAITS = {"1": "active", "2": "activating"}
 
 
       def is_over() -> None:
-          machine.wait_until_fails("systemctl list-jobs --no-legend --full | grep migrate-shelf-")
+          alive = "systemctl list-units --all --plain --no-legend 'migrate-shelf-*-*.service' | grep -E ' (de)?activ(e|ating) '"
+          machine.wait_until_fails(alive)
           machine.wait_until_fails("systemctl is-active switch.service")
+
+
+      def wait_until_both_are_there() -> None:
+          """Until the second step waits for the lock that the first has."""
+          for _ in range(100):
+              if steps() == WAITS:
+                  break
+              machine.sleep(0.1)
+          else:
+              assert steps() == WAITS, steps()
+          lock = machine.succeed("stat --format=%i /var/lib/nixmig/locks/shelf.lock").strip()
+          machine.wait_until_succeeds(f"grep -E '^[0-9]+: -> FLOCK .*:{lock} ' /proc/locks")
 
 
       machine.succeed("rm -f /var/lib/slowly")
@@ -81,10 +101,10 @@ in
 
       with subtest("systemd reads its units and executes itself again in mid-chain"):
           pauses("2024-02-01")
-          assert len(steps()) == 2, steps()
+          wait_until_both_are_there()
           are_down()
           machine.succeed("systemctl daemon-reload", "systemctl daemon-reexec")
-          assert len(steps()) == 2, steps()
+          assert steps() == WAITS, steps()
 
       with subtest("a run whose steps are queued is said to go on, also where nobody is seen to have the lock"):
           machine.succeed("mkdir /run/no-locks")
@@ -104,12 +124,39 @@ in
           machine.succeed("systemctl kill --signal=KILL migrate-shelf.service")
           machine.wait_until_fails("systemctl is-active switch.service")
           are_down()
-          assert len(steps()) == 2, steps()
+          assert steps() == WAITS, steps()
           machine.succeed("systemctl start --no-block shelf.service")
           machine.sleep(1)
           are_down()
           goes_on()
           arrives("three")
+          switch("one")
+          arrives("one")
+
+      with subtest("a step is killed while the next one waits for it: that one touches nothing, and does not look as if it had failed"):
+          pauses("2024-02-01")
+          wait_until_both_are_there()
+          machine.succeed("systemctl kill --signal=KILL 'migrate-shelf-*-1.service'", "rm -f /run/pause/*")
+          machine.wait_until_fails("systemctl is-active switch.service")
+          is_over()
+          said = machine.succeed("journalctl --output=cat --unit='migrate-shelf-*-2.service'")
+          assert "shelf: step 2 was not begun: " in said, said
+          assert steps().get("2", "inactive") != "failed", steps()
+          switch("one")
+          arrives("one")
+
+      with subtest("a step is stopped while the next one waits for it: what it did is brought back, and the next one is called off"):
+          pauses("2024-02-01")
+          wait_until_both_are_there()
+          machine.succeed("systemctl stop 'migrate-shelf-*-1.service'")
+          machine.wait_until_fails("systemctl is-active switch.service")
+          is_over()
+          assert machine.succeed("cat /var/lib/shelf/version").strip() == "1"
+          assert "told to end before its turn came" in machine.succeed(
+              "journalctl --output=cat --unit='migrate-shelf-*-2.service'"
+          )
+          assert steps().get("2", "inactive") != "failed", steps()
+          machine.succeed("rm -f /run/pause/*")
           switch("one")
           arrives("one")
 

@@ -77,7 +77,7 @@ impl Figures {
 /// When no guest can be run here, or what happens there fails.
 pub(crate) fn chains(_scratch: &Path) -> Outcome<Vec<Comparison>> {
     let figures = Figures::of("chain-speed", WALKS)?;
-    let apart = figures.times("apart")?;
+    let (apart, bare) = (figures.times("apart")?, figures.times("bare")?);
     let chain = |name: &str, words: &str| -> Outcome<Comparison> {
         let walk = figures.times(name)?;
         let least = figures.times(&format!("{name}-least"))?;
@@ -92,6 +92,7 @@ pub(crate) fn chains(_scratch: &Path) -> Outcome<Vec<Comparison>> {
                     least,
                 )
                 .ratio_target(walk.ratio(least), 1.5),
+                Line::of("a chain of oneshots that run `true`", bare).ratio(walk.ratio(bare)),
                 Line::of(format!("{STEPS} × `systemd-run --wait true`"), apart)
                     .ratio_target(walk.ratio(apart), 0.5),
             ],

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Statement, params_from_iter};
 
 use super::tables::backup_words;
 use super::view::View;
-use crate::model::{Block, Recorded, RunStep, ServiceName};
+use crate::model::{Applied, Block, Recorded, RunStep, ServiceName};
 
 /// A table of the schema, in the order in which rows are written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -150,8 +150,11 @@ type Row<'a> = (Table, Vec<Cell<'a>>);
 /// Brings the tables from what was remembered to what is now.
 pub(super) fn store(connection: &Connection, before: &View, now: &View) -> rusqlite::Result<()> {
     let changed = changed(before, now);
-    let was: BTreeSet<_> = changed.iter().flat_map(|service| rows(before, service)).collect();
-    let is: BTreeSet<_> = changed.iter().flat_map(|service| rows(now, service)).collect();
+    let rows = |view, other| -> BTreeSet<_> {
+        let rows = changed.iter().flat_map(|service| rows(view, other, service));
+        rows.collect()
+    };
+    let (was, is) = (rows(before, now), rows(now, before));
     remove(connection, was.difference(&is))?;
     insert(connection, is.difference(&was))
 }
@@ -222,8 +225,8 @@ fn changed<'v>(before: &'v View, now: &'v View) -> BTreeSet<&'v ServiceName> {
     all
 }
 
-/// All rows of a service.
-fn rows<'v>(view: &'v View, service: &'v ServiceName) -> Vec<Row<'v>> {
+/// All rows of a service but some of those that it has in another view, too: what a long path has most of is not even written out.
+fn rows<'v>(view: &'v View, other: &View, service: &'v ServiceName) -> Vec<Row<'v>> {
     let name = service.as_str();
     let mut rows = Vec::new();
     for (_, version, direction, digest) in view.acknowledged.iter().filter(|(of, ..)| of == service) {
@@ -257,7 +260,7 @@ fn rows<'v>(view: &'v View, service: &'v ServiceName) -> Vec<Row<'v>> {
     }
     let (head, held, stamped, backups) = match (view.services.get(service), view.unmet.get(service)) {
         (Some(recorded), _) => {
-            known(&mut rows, name, recorded);
+            known(&mut rows, name, recorded, other.services.get(service));
             let definition = recorded.definition.as_ref();
             let head = vec![
                 name.into(),
@@ -297,25 +300,35 @@ fn rows<'v>(view: &'v View, service: &'v ServiceName) -> Vec<Row<'v>> {
     rows
 }
 
-/// The rows that only a service has that the record knows.
-fn known<'v>(rows: &mut Vec<Row<'v>>, name: &'v str, recorded: &'v Recorded) {
-    let open = recorded.open_run.as_ref();
-    let before = open.map(|open| open.before.as_slice()).unwrap_or_default();
-    for (moment, applied) in [("now", recorded.applied.as_slice()), ("before", before)] {
-        for (position, applied) in (0_u64..).zip(applied) {
+/// The rows that only a service has that the record knows, but for what is applied and steps that another has in the same place.
+fn known<'v>(rows: &mut Vec<Row<'v>>, name: &'v str, recorded: &'v Recorded, other: Option<&Recorded>) {
+    fn before(recorded: &Recorded) -> &[Applied] {
+        let open = recorded.open_run.as_ref();
+        open.map(|open| open.before.as_slice()).unwrap_or_default()
+    }
+    let others = other.map(|other| [other.applied.as_slice(), before(other)]);
+    let [others_now, others_before] = others.unwrap_or_default();
+    for (moment, applied, others) in [
+        ("now", recorded.applied.as_slice(), others_now),
+        ("before", before(recorded), others_before),
+    ] {
+        for (position, applied) in applied.iter().enumerate() {
+            if others.get(position) == Some(applied) {
+                continue;
+            }
             rows.push((
                 Table::Applied,
                 vec![
                     name.into(),
                     moment.into(),
-                    position.into(),
+                    (position as u64).into(),
                     applied.version.to_string().into(),
                     applied.how.name().into(),
                 ],
             ));
         }
     }
-    if let Some(open) = open {
+    if let Some(open) = &recorded.open_run {
         rows.push((
             Table::Run,
             vec![
@@ -325,8 +338,11 @@ fn known<'v>(rows: &mut Vec<Row<'v>>, name: &'v str, recorded: &'v Recorded) {
                 open.package.as_deref().into(),
             ],
         ));
-        let steps = (0_u64..).zip(&open.steps);
-        rows.extend(steps.map(|(n, step)| (Table::Step, cells_of(name, n, step))));
+        let others = other.and_then(|other| other.open_run.as_ref());
+        let others = others.map(|open| open.steps.as_slice()).unwrap_or_default();
+        let steps = open.steps.iter().enumerate();
+        let steps = steps.filter(|(n, step)| others.get(*n) != Some(step));
+        rows.extend(steps.map(|(n, step)| (Table::Step, cells_of(name, n as u64, step))));
     }
     let (restored, direction, version, digest, run, backup) = match &recorded.block {
         None => return,

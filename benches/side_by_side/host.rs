@@ -140,7 +140,7 @@ fn copy(toplevel: &Path, system: &Path, state: &Path) -> Outcome<()> {
 /// events that are.
 fn remember(place: &Place, found: Definitions) -> Outcome<u64> {
     let mut record = Record::open(place)?;
-    let id = record.view()?.id;
+    let id = record.view()?.id.clone();
     for (service, definition) in found.services {
         let gate = gate::read(&service, &definition.unit, definition.text.as_bytes())?;
         let gate = gate.ok_or("a definition is no gate")?;

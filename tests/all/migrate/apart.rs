@@ -57,7 +57,8 @@ impl nixmig::execute::chain::Chain for Apart<'_> {
                 progress: &Silent,
                 cgroups: &self.world.path("no-cgroups"),
             };
-            engine.step_of(&run, u32::try_from(number).unwrap() - 1).unwrap();
+            let turn = engine.turn(&run, u32::try_from(number).unwrap() - 1).unwrap();
+            engine.step_of(&turn).unwrap();
         }
         (self.after)(service);
         true

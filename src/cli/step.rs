@@ -5,7 +5,7 @@ use std::path::Path;
 use nixmig::execute::chain::prefix;
 use nixmig::execute::follow::{DIRECTORY, Told};
 use nixmig::execute::{Engine, Executor as _, Problem, WalkError, lock_for_step, occupancy};
-use nixmig::record::LockError;
+use nixmig::record::{LockError, Record};
 use nixmig::report::StepFailed;
 use nixmig::systemd::SystemdExecutor;
 use sd_notify::NotifyState;
@@ -24,7 +24,7 @@ pub(super) fn run(args: &Step) -> Result<Exit, Failure> {
     let follower = Follower::new();
     let stopped = || executor.stopped().is_some();
     let had = lock_for_step(&place, &args.service, &args.run, &follower, &stopped);
-    let (mut record, mut lock) = match had {
+    let mut lock = match had {
         // As if systemd had not started it yet.
         Err(LockError::Stopped(_)) => {
             not_begun(args, "it was told to end before its turn came");
@@ -32,6 +32,7 @@ pub(super) fn run(args: &Step) -> Result<Exit, Failure> {
         }
         had => had.map_err(Failure::lock)?,
     };
+    let mut record = Record::open_again(&place).map_err(Failure::record)?;
     let progress = Told::new(Path::new(DIRECTORY), &args.run, &follower);
     let mut engine = Engine {
         place: &place,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::progress::{Happening, Progress, ProgressEvent};
 use crate::model::{RunId, ServiceName};
-use crate::record::{Holder, LockError, Place, Record, ServiceLock, Wait, lock_service, share_record};
+use crate::record::{Holder, LockError, Place, ServiceLock, Wait, lock_service};
 
 /// Takes the lock of a service, and says for whom it waits: the nixmig that holds it, else the scripts of one that is gone. `stopped` breaks the wait off.
 ///
@@ -24,25 +24,20 @@ pub fn lock(
     lock_service(place, service, wait, &mut waiting)
 }
 
-/// The same for a step, which comes before its turn: the step before it is waited for in silence, and the record is opened
-/// meanwhile.
+/// The same for a step, which comes before its turn: the step before it is waited for in silence.
 ///
 /// # Errors
 ///
-/// Fails where the wait was broken off, where there cannot be a lock, and where the record cannot be used.
+/// Fails where the wait was broken off, and where there cannot be a lock.
 pub fn lock_for_step(
     place: &Place,
     service: &ServiceName,
     run: &RunId,
     progress: &dyn Progress,
     stopped: &dyn Fn() -> bool,
-) -> Result<(Record, ServiceLock), LockError> {
+) -> Result<ServiceLock, LockError> {
     let mut waiting = waiting(place, service, Some(run), progress, stopped);
-    // Whoever has opened the record must not have it replaced.
-    let share = share_record(place, Wait::Forever, &mut waiting)?;
-    let record = Record::open_again(place, &share)?;
-    let lock = share.lock_service(service, Wait::Forever, &mut waiting)?;
-    Ok((record, lock))
+    lock_service(place, service, Wait::Forever, &mut waiting)
 }
 
 fn waiting<'w>(

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,7 +14,6 @@ use super::RecordId;
 use super::copy::copy;
 use super::event::Event;
 use super::fold;
-use super::lock::RecordShare;
 use super::log::{self, Filter, Logged};
 use super::making::{self, APPLICATION, FORMAT, NIXMIG};
 use super::place::{JOURNAL, RECORD, StateDir};
@@ -183,8 +181,8 @@ fn readable(dir: &StateDir, stat: &Stat) -> Result<(), RecordError> {
 /// Opens a connection with the settings that every one has.
 pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let mut connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_handler(Some(waits))?;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
     let synchronous = if crate::fault::flushes() { "EXTRA" } else { "OFF" };
     for (name, value) in [
         ("trusted_schema", "OFF"),
@@ -195,16 +193,6 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connect
         connection.pragma_update(None, name, value)?;
     }
     Ok(connection)
-}
-
-/// Sleeps until another is done with the database, which mostly takes less than a millisecond. Whether there is any patience left
-/// after so many times.
-fn waits(times: i32) -> bool {
-    const SOON: Duration = Duration::from_micros(200);
-    const LATER: Duration = Duration::from_millis(5);
-    let times = times.unsigned_abs();
-    thread::sleep(if times < 50 { SOON } else { LATER });
-    LATER.saturating_mul(times) < PATIENCE
 }
 
 /// What is wrong with a database.
@@ -282,25 +270,21 @@ impl Record {
     ///
     /// Fails where what is there cannot be trusted, and where nothing can be made or written.
     pub fn open(place: &Place) -> Result<Self, RecordError> {
-        Self::opened(place, StateDir::make(&place.state_dir)?, verified)
+        Self::opened(place, verified)
     }
 
     /// Opens the record in the middle of a run, which whoever began it held to its log: the tables' seal is enough, and the log,
-    /// which every step makes longer, is not read. Whoever does so before its turn has a share in the record's lock: else the record
-    /// could be replaced meanwhile.
+    /// which every step makes longer, is not read.
     ///
     /// # Errors
     ///
     /// Fails as [`open`](Self::open) does.
-    pub fn open_again(place: &Place, share: &RecordShare) -> Result<Self, RecordError> {
-        Self::opened(place, share.dir.again()?, sealed)
+    pub fn open_again(place: &Place) -> Result<Self, RecordError> {
+        Self::opened(place, sealed)
     }
 
-    fn opened(
-        place: &Place,
-        dir: StateDir,
-        load: fn(&Connection) -> Result<View, TableError>,
-    ) -> Result<Self, RecordError> {
+    fn opened(place: &Place, load: fn(&Connection) -> Result<View, TableError>) -> Result<Self, RecordError> {
+        let dir = StateDir::make(&place.state_dir)?;
         let stat = match dir.file(RECORD)? {
             Some(stat) => stat,
             None => {
@@ -379,6 +363,9 @@ impl Record {
     ///
     /// Fails where an event makes no sense after those before it, and where the database cannot be written.
     pub fn append(&mut self, events: &[Event]) -> Result<(), RecordError> {
+        if events.is_empty() && self.noted.is_empty() {
+            return Ok(());
+        }
         let path = self.path.clone();
         let sqlite = |error| RecordError::sqlite(&path, error);
         let table = |error| RecordError::table(&path, error);

@@ -81,14 +81,6 @@ pub struct ServiceLock {
     service: File,
 }
 
-/// A share in the lock of the record: it is not replaced meanwhile.
-#[derive(Debug)]
-pub struct RecordShare {
-    pub(super) dir: StateDir,
-    file: File,
-    begun: Instant,
-}
-
 /// The right to replace the record. No run goes on meanwhile.
 #[derive(Debug)]
 pub struct RecordLock(File);
@@ -128,47 +120,17 @@ pub fn lock_service(
     wait: Wait,
     waiting: &mut dyn FnMut(Option<&Holder>) -> ControlFlow<()>,
 ) -> Result<ServiceLock, LockError> {
-    share_record(place, wait, waiting)?.lock_service(service, wait, waiting)
-}
-
-/// Takes a share in the lock of the record, for who opens it before a service's turn comes. Makes the state directory where there
-/// is none.
-///
-/// # Errors
-///
-/// Fails where another has all of it for longer than is waited, and where there cannot be one.
-pub fn share_record(
-    place: &Place,
-    wait: Wait,
-    waiting: &mut dyn FnMut(Option<&Holder>) -> ControlFlow<()>,
-) -> Result<RecordShare, LockError> {
     let dir = StateDir::make(&place.state_dir)?;
-    let (file, begun) = (open(&dir, RECORD)?, Instant::now());
-    take(&file, Kind::Shared, "the record", (wait, begun), waiting)?;
-    Ok(RecordShare { dir, file, begun })
-}
-
-impl RecordShare {
-    /// Takes the lock of a service besides. Its wait began with that for the share.
-    ///
-    /// # Errors
-    ///
-    /// Fails as [`lock_service`] does.
-    pub fn lock_service(
-        self,
-        service: &ServiceName,
-        wait: Wait,
-        waiting: &mut dyn FnMut(Option<&Holder>) -> ControlFlow<()>,
-    ) -> Result<ServiceLock, LockError> {
-        let mut lock = ServiceLock {
-            record: self.file,
-            service: open(&self.dir, &format!("{service}.lock"))?,
-        };
-        let wait = (wait, self.begun);
-        take(&lock.service, Kind::Alone, service.as_str(), wait, waiting)?;
-        sign(&mut lock.service, None).map_err(|error| self.dir.io("written", "locks", error))?;
-        Ok(lock)
-    }
+    let wait = (wait, Instant::now());
+    let record = open(&dir, RECORD)?;
+    take(&record, Kind::Shared, "the record", wait, waiting)?;
+    let mut lock = ServiceLock {
+        record,
+        service: open(&dir, &format!("{service}.lock"))?,
+    };
+    take(&lock.service, Kind::Alone, service.as_str(), wait, waiting)?;
+    sign(&mut lock.service, None).map_err(|error| dir.io("written", "locks", error))?;
+    Ok(lock)
 }
 
 /// Takes the lock of the record, alone. Makes the state directory where there is none.

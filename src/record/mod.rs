@@ -31,10 +31,7 @@ pub use error::RecordError;
 pub use event::Event;
 pub use fold::EventError;
 pub use handover::{HANDED_OVER, handover};
-pub use lock::{
-    Holder, LockError, RecordLock, RecordShare, ServiceLock, Wait, is_held, lock_record, lock_service,
-    share_record,
-};
+pub use lock::{Holder, LockError, RecordLock, ServiceLock, Wait, is_held, lock_record, lock_service};
 pub use log::{Filter, Logged};
 pub use parts::{Choice, Outcome, RunOutcome, StepPart, StepRecord, Way};
 pub use place::Place;

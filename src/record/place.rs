@@ -205,15 +205,6 @@ impl StateDir {
         flush(self, &self.path)
     }
 
-    /// The same once more.
-    pub(super) fn again(&self) -> Result<Self, RecordError> {
-        let fd = self.fd.try_clone();
-        Ok(Self {
-            fd: fd.map_err(|error| self.io("opened", "", error))?,
-            path: self.path.clone(),
-        })
-    }
-
     /// An error of the system with something in it.
     pub(super) fn io(
         &self,

@@ -192,15 +192,3 @@ fn who_gave_up_waiting_keeps_it_from_nobody() {
     drop(had);
     lock_service(&place, &db, Wait::Not, &mut never).unwrap();
 }
-
-#[test]
-fn a_share_keeps_the_record_from_being_replaced() {
-    let (_root, place) = place();
-    let share = share_record(&place, Wait::Not, &mut never).unwrap();
-    let record = || lock_record(&place, Wait::Not, &mut never);
-    assert!(matches!(record(), Err(LockError::Held { .. })));
-    let lock = share.lock_service(&service("db"), Wait::Not, &mut never).unwrap();
-    assert!(matches!(record(), Err(LockError::Held { .. })));
-    drop(lock);
-    record().unwrap();
-}

@@ -47,8 +47,7 @@ fn what_is_noted_is_told_with_what_is_remembered_next() {
 #[test]
 fn what_another_remembered_meanwhile_is_seen() {
     let (_root, place, mut record) = recorded(&begun(1));
-    let share = share_record(&place, Wait::Not, &mut |_| unreachable!()).unwrap();
-    let mut other = Record::open_again(&place, &share).unwrap();
+    let mut other = Record::open_again(&place).unwrap();
     assert_eq!(other.view().unwrap(), record.view().unwrap());
     record.append(&[step_begun(0)]).unwrap();
     assert_eq!(other.view().unwrap(), record.view().unwrap());

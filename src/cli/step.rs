@@ -23,7 +23,9 @@ pub(super) fn run(args: &Step) -> Result<Exit, Failure> {
     let executor = executor(&args.machine.memory)?.bound_to(unit.parse().ok());
     let follower = Follower::new();
     let stopped = || executor.stopped().is_some();
-    let had = lock_for_step(&place, &args.service, &args.run, &follower, &stopped);
+    // Whoever waits for the run is to hear whom this waits for.
+    let progress = Told::new(Path::new(DIRECTORY), &args.run, &follower);
+    let had = lock_for_step(&place, &args.service, &args.run, &progress, &stopped);
     let mut lock = match had {
         // As if systemd had not started it yet.
         Err(LockError::Stopped(_)) => {
@@ -33,7 +35,6 @@ pub(super) fn run(args: &Step) -> Result<Exit, Failure> {
         had => had.map_err(Failure::lock)?,
     };
     let mut record = Record::open_again(&place).map_err(Failure::record)?;
-    let progress = Told::new(Path::new(DIRECTORY), &args.run, &follower);
     let mut engine = Engine {
         place: &place,
         record: &mut record,

@@ -49,10 +49,13 @@ pub(super) fn run(args: &Step) -> Result<Exit, Failure> {
         Err(error) => return Ok(out_of_turn(args, &error, &executor)),
     };
     // The unit of the next step starts, and waits for the lock: starting it takes longer than a step that has little to do.
+    // A step that systemd is not told of fails in its eyes, however it ends, and would be brought back.
     if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
-        output::complain(&format!(
-            "systemd was not told that the step has begun: {error}\n"
-        ));
+        not_begun(
+            args,
+            &format!("systemd cannot be told that its turn has come: {error}"),
+        );
+        return Ok(Exit::Resume);
     }
     Ok(match engine.step_of(&turn) {
         Ok(_) => Exit::Fine,
